@@ -1,0 +1,70 @@
+package kernel
+
+import (
+	"crypto/cipher"
+	"fmt"
+)
+
+// A Stream is the AES-128-CTR key stream of one key, starting at counter zero.
+// It only moves forward: no position is ever given out twice. Long reads run at
+// the speed of AES-NI (about 10 GB/s), short ones pay some 50 ns each. It is
+// not safe for concurrent use.
+type Stream struct {
+	ctr cipher.Stream
+}
+
+// NewStream returns the stream of key. A key makes one stream, once.
+func NewStream(key Block) *Stream {
+	var iv [BlockBytes]byte
+	return &Stream{ctr: cipher.NewCTR(newAES(key), iv[:])}
+}
+
+// XOR sets dst = src ⊕ the next len(src) bytes of the stream. dst and src have
+// equal length and are the same slice or do not overlap.
+func (s *Stream) XOR(dst, src []byte) { s.ctr.XORKeyStream(dst, src) }
+
+// Expand fills dst with the first len(dst) bytes of the stream of key: a
+// one-time pad of any length from a one-time 128-bit key. It costs about 300 ns
+// more than the bytes themselves.
+func Expand(dst []byte, key Block) {
+	clear(dst)
+	NewStream(key).XOR(dst, dst)
+}
+
+// A Doubler is the length-doubling generator of the trees that stretch seeds:
+//
+//	G(s) = (π₀(s) ⊕ s, π₁(s) ⊕ s)
+//
+// with two fixed keys, because a key schedule per tree node would cost ten
+// times the encryption. It is a generator for random secret seeds when the πᵢ
+// are random permutations (Matyas, Meyer and Oseas; see Guo et al., IEEE S&P
+// 2020). The keys come from a public salt, fresh per session. Immutable, safe
+// for concurrent use.
+type Doubler struct {
+	left, right cipher.Block
+}
+
+// NewDoubler returns the generator of a public salt.
+func NewDoubler(salt Block) *Doubler {
+	var keys [2 * BlockBytes]byte
+	copy(keys[:], "nimbus tree left")
+	copy(keys[BlockBytes:], "nimbus tree righ")
+	encryptEach(keys[:], keys[:], newAES(salt))
+	return &Doubler{left: newAES(LoadBlock(keys[:])), right: newAES(LoadBlock(keys[BlockBytes:]))}
+}
+
+// Double sets dst[2j], dst[2j+1] to the children of src[j]. len(dst) is twice
+// len(src); dst and src do not overlap.
+func (g *Doubler) Double(dst, src []Block) {
+	if len(dst) != 2*len(src) {
+		panic(fmt.Sprintf("kernel: internal error: %d children for %d nodes", len(dst), len(src)))
+	}
+	var in, out [BlockBytes]byte
+	for j, s := range src {
+		s.Append(in[:0])
+		g.left.Encrypt(out[:], in[:])
+		dst[2*j] = LoadBlock(out[:]).Xor(s)
+		g.right.Encrypt(out[:], in[:])
+		dst[2*j+1] = LoadBlock(out[:]).Xor(s)
+	}
+}
