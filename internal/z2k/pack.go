@@ -1,0 +1,109 @@
+package z2k
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// PackedLen returns the bytes that n elements of width bits take: n·width bits
+// rounded up to a byte.
+func PackedLen(n, width int) int {
+	Mask(width)
+	// n·width fits an int for every slice that fits memory.
+	return (n*width + 7) / 8
+}
+
+// Pack appends v to dst, width bits per element, least significant bit first,
+// and returns the extended slice. The unused top bits of the last byte are 0.
+func Pack(dst []byte, v []uint64, width int) []byte {
+	m := Mask(width)
+	var acc uint64 // the low n bits wait to be written
+	n := 0
+	for _, x := range v {
+		x &= m
+		acc |= x << n
+		n += width
+		if n >= 64 {
+			dst = binary.LittleEndian.AppendUint64(dst, acc)
+			n -= 64
+			acc = x >> (width - n) // 0 if n is 0 and width 64: Go shifts by 64 to 0
+		}
+	}
+	for ; n > 0; n -= 8 {
+		dst = append(dst, byte(acc))
+		acc >>= 8
+	}
+	return dst
+}
+
+// Unpack sets dst to the len(dst) elements that src holds in [Pack]'s form. It
+// is an error if src has another length than PackedLen(len(dst), width) or if
+// an unused bit is set.
+func Unpack(dst []uint64, src []byte, width int) error {
+	m := Mask(width)
+	if want := PackedLen(len(dst), width); len(src) != want {
+		return fmt.Errorf("z2k: %d elements of %d bits: got %d bytes, want %d", len(dst), width, len(src), want)
+	}
+	var acc uint64 // the low n bits wait to be taken
+	n := 0
+	for i := range dst {
+		if n >= width {
+			dst[i] = acc & m
+			acc >>= width
+			n -= width
+			continue
+		}
+		var next uint64
+		got := 64
+		if len(src) >= 8 {
+			next = binary.LittleEndian.Uint64(src)
+			src = src[8:]
+		} else {
+			got = 8 * len(src)
+			for j, b := range src {
+				next |= uint64(b) << (8 * j)
+			}
+			src = nil
+		}
+		dst[i] = (acc | next<<n) & m
+		acc = next >> (width - n)
+		n += got - width
+	}
+	if acc != 0 {
+		return fmt.Errorf("z2k: %d elements of %d bits: an unused bit of the last byte is set", len(dst), width)
+	}
+	return nil
+}
+
+// PackBits appends bits, each 0 or 1, to dst, eight to a byte, the first in the
+// lowest bit.
+func PackBits(dst []byte, bits []uint8) []byte {
+	for len(bits) >= 8 {
+		b := bits[:8]
+		dst = append(dst, b[0]&1|b[1]&1<<1|b[2]&1<<2|b[3]&1<<3|b[4]&1<<4|b[5]&1<<5|b[6]&1<<6|b[7]&1<<7)
+		bits = bits[8:]
+	}
+	if len(bits) > 0 {
+		var x byte
+		for i, b := range bits {
+			x |= b & 1 << i
+		}
+		dst = append(dst, x)
+	}
+	return dst
+}
+
+// UnpackBits sets dst to the len(dst) bits that src holds in [PackBits]'s form.
+// Errors as in [Unpack] for width 1.
+func UnpackBits(dst []uint8, src []byte) error {
+	if want := PackedLen(len(dst), 1); len(src) != want {
+		return fmt.Errorf("z2k: %d bits: got %d bytes, want %d", len(dst), len(src), want)
+	}
+	if r := len(dst) % 8; r != 0 && src[len(src)-1]>>r != 0 {
+		return fmt.Errorf("z2k: %d bits: an unused bit of the last byte is set", len(dst))
+	}
+	for i := range dst {
+		dst[i] = src[i/8] >> (i % 8) & 1
+	}
+	return nil
+}
