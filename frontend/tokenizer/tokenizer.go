@@ -1,0 +1,282 @@
+package tokenizer
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Config is everything that defines a Tokenizer; New checks it.
+type Config struct {
+	Vocab []string // token of each id; of equal tokens the last one counts, as in Hugging Face
+
+	Lowercase    bool
+	StripAccents bool
+	SplitCJK     bool // a CJK ideograph is a word of its own
+	CleanText    bool // drop control characters, make every white space a blank
+
+	Prefix       string // of a piece that continues a word, usually "##"
+	MaxWordChars int    // a longer word becomes Unknown; usually 100
+
+	Unknown, Start, Separator, Pad, Mask string // the special tokens; Mask may be ""
+
+	// Special lists tokens that are recognised verbatim in the raw text besides
+	// the five above.
+	Special []string
+
+	MaxLength int // the model's own limit on tokens, 0 if it states none
+}
+
+// DefaultConfig returns the settings of BERT uncased without a vocabulary.
+func DefaultConfig() Config {
+	return Config{
+		Lowercase: true, StripAccents: true, SplitCJK: true, CleanText: true,
+		Prefix: "##", MaxWordChars: 100,
+		Unknown: "[UNK]", Start: "[CLS]", Separator: "[SEP]", Pad: "[PAD]", Mask: "[MASK]",
+	}
+}
+
+// A Tokenizer is immutable and safe for concurrent use.
+type Tokenizer struct {
+	cfg                      Config
+	ids                      map[string]int
+	unknown, start, sep, pad int
+	special                  []specialToken // longest first
+	longest                  int            // bytes of the longest vocabulary entry
+}
+
+type specialToken struct {
+	text string
+	id   int
+}
+
+// Encoding is one model input. The three slices have equal length: the padded
+// length, or the number of tokens when no length was asked for.
+type Encoding struct {
+	IDs   []int // token ids
+	Types []int // 0 for the first text with its [CLS] and [SEP], 1 for the second
+	Mask  []int // 1 for a token, 0 for padding
+	Len   int   // tokens before padding
+}
+
+// New checks cfg and returns its tokenizer.
+func New(cfg Config) (*Tokenizer, error) {
+	if len(cfg.Vocab) == 0 {
+		return nil, fmt.Errorf("tokenizer: the vocabulary is empty")
+	}
+	if cfg.MaxWordChars < 1 {
+		return nil, fmt.Errorf("tokenizer: the longest word has %d characters; want 1 or more", cfg.MaxWordChars)
+	}
+	t := &Tokenizer{cfg: cfg, ids: make(map[string]int, len(cfg.Vocab))}
+	for id, token := range cfg.Vocab {
+		t.ids[token] = id
+		t.longest = max(t.longest, len(token))
+	}
+	for _, s := range []struct {
+		what, token string
+		id          *int
+	}{
+		{"unknown", cfg.Unknown, &t.unknown},
+		{"start", cfg.Start, &t.start},
+		{"separator", cfg.Separator, &t.sep},
+		{"padding", cfg.Pad, &t.pad},
+	} {
+		id, ok := t.ids[s.token]
+		if !ok {
+			return nil, fmt.Errorf("tokenizer: the %s token %q is not in the vocabulary of %d tokens", s.what, s.token, len(cfg.Vocab))
+		}
+		*s.id = id
+		t.addSpecial(s.token, id)
+	}
+	if id, ok := t.ids[cfg.Mask]; ok && cfg.Mask != "" {
+		t.addSpecial(cfg.Mask, id)
+	}
+	for _, token := range cfg.Special {
+		id, ok := t.ids[token]
+		if !ok || token == "" {
+			return nil, fmt.Errorf("tokenizer: the special token %q is not in the vocabulary of %d tokens", token, len(cfg.Vocab))
+		}
+		t.addSpecial(token, id)
+	}
+	return t, nil
+}
+
+// addSpecial keeps special ordered by falling length, so that the longest match wins.
+func (t *Tokenizer) addSpecial(text string, id int) {
+	at := len(t.special)
+	for i, s := range t.special {
+		if s.text == text {
+			return
+		}
+		if at == len(t.special) && len(s.text) < len(text) {
+			at = i
+		}
+	}
+	t.special = append(t.special, specialToken{})
+	copy(t.special[at+1:], t.special[at:])
+	t.special[at] = specialToken{text, id}
+}
+
+// Config returns the settings; the vocabulary in it must not be changed.
+func (t *Tokenizer) Config() Config { return t.cfg }
+
+// Size is the number of ids; every id is less.
+func (t *Tokenizer) Size() int { return len(t.cfg.Vocab) }
+
+// MaxLength is the model's own limit on tokens, 0 if it states none.
+func (t *Tokenizer) MaxLength() int { return t.cfg.MaxLength }
+
+// Token returns the text of id, and the unknown token's for an id out of range.
+func (t *Tokenizer) Token(id int) string {
+	if id < 0 || id >= len(t.cfg.Vocab) {
+		return t.cfg.Unknown
+	}
+	return t.cfg.Vocab[id]
+}
+
+// ID returns the id of one vocabulary entry.
+func (t *Tokenizer) ID(token string) (int, bool) {
+	id, ok := t.ids[token]
+	return id, ok
+}
+
+// Encode tokenizes one text as [CLS] text [SEP] and pads it to length. With
+// length 0 it neither pads nor limits. A text of more tokens is an error,
+// unless truncate is set: then the end of the text is dropped.
+func (t *Tokenizer) Encode(text string, length int, truncate bool) (Encoding, error) {
+	a, err := t.tokens(text)
+	if err != nil {
+		return Encoding{}, err
+	}
+	if length > 0 && len(a)+2 > length {
+		if err := t.tooLong(len(a)+2, length, 2, truncate); err != nil {
+			return Encoding{}, err
+		}
+		a = a[:length-2]
+	}
+	return t.assemble(a, nil, false, length), nil
+}
+
+// EncodePair tokenizes two texts as [CLS] first [SEP] second [SEP], with token
+// type 1 from the second text on. Truncation shortens the longer one first, as
+// Hugging Face's "longest_first".
+func (t *Tokenizer) EncodePair(first, second string, length int, truncate bool) (Encoding, error) {
+	a, err := t.tokens(first)
+	if err != nil {
+		return Encoding{}, fmt.Errorf("first text: %w", err)
+	}
+	b, err := t.tokens(second)
+	if err != nil {
+		return Encoding{}, fmt.Errorf("second text: %w", err)
+	}
+	if length > 0 && len(a)+len(b)+3 > length {
+		if err := t.tooLong(len(a)+len(b)+3, length, 3, truncate); err != nil {
+			return Encoding{}, err
+		}
+		n, m := longestFirst(len(a), len(b), length-3)
+		a, b = a[:n], b[:m]
+	}
+	return t.assemble(a, b, true, length), nil
+}
+
+func (t *Tokenizer) tooLong(have, length, specials int, truncate bool) error {
+	switch {
+	case length < specials+1:
+		return fmt.Errorf("tokenizer: a length of %d tokens leaves no room beside the %d special tokens", length, specials)
+	case !truncate:
+		return fmt.Errorf("tokenizer: the text has %d tokens with its special tokens, but the length is %d; shorten it, allow truncation, or compile for a longer sequence", have, length)
+	}
+	return nil
+}
+
+// longestFirst returns how many of n and m tokens to keep so that their sum is
+// at most room: the shorter text is cut only once both are down to half.
+func longestFirst(n, m, room int) (int, int) {
+	small, large := min(n, m), max(n, m)
+	if small > room {
+		large = small
+	} else {
+		large = max(small, room-small)
+	}
+	if small+large > room {
+		small = room / 2
+		large = small + room%2
+	}
+	if n > m {
+		return large, small
+	}
+	return small, large
+}
+
+func (t *Tokenizer) assemble(a, b []int, pair bool, length int) Encoding {
+	n := len(a) + 2
+	if pair {
+		n += len(b) + 1
+	}
+	size := max(n, length)
+	e := Encoding{IDs: make([]int, 0, size), Types: make([]int, size), Mask: make([]int, size), Len: n}
+	e.IDs = append(e.IDs, t.start)
+	e.IDs = append(e.IDs, a...)
+	e.IDs = append(e.IDs, t.sep)
+	if pair {
+		for i := len(e.IDs); i < n; i++ {
+			e.Types[i] = 1
+		}
+		e.IDs = append(e.IDs, b...)
+		e.IDs = append(e.IDs, t.sep)
+	}
+	for i := range e.IDs {
+		e.Mask[i] = 1
+	}
+	for len(e.IDs) < size {
+		e.IDs = append(e.IDs, t.pad)
+	}
+	return e
+}
+
+// tokens returns the ids of text without template tokens; at least one.
+func (t *Tokenizer) tokens(text string) ([]int, error) {
+	if !utf8.ValidString(text) {
+		return nil, fmt.Errorf("tokenizer: the text is not valid UTF-8 at byte %d", invalidAt(text))
+	}
+	var ids []int
+	for text != "" {
+		at, s := t.nextSpecial(text)
+		ids = t.words(ids, text[:at])
+		if s == nil {
+			break
+		}
+		ids = append(ids, s.id)
+		text = text[at+len(s.text):]
+	}
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("tokenizer: the text has no tokens: it is empty, or white space and control characters only")
+	}
+	return ids, nil
+}
+
+func invalidAt(text string) int {
+	for i, r := range text {
+		if r == utf8.RuneError {
+			if _, n := utf8.DecodeRuneInString(text[i:]); n == 1 {
+				return i
+			}
+		}
+	}
+	return len(text)
+}
+
+// nextSpecial finds the leftmost special token, the longest of several there.
+// Without one it returns len(text) and nil.
+func (t *Tokenizer) nextSpecial(text string) (int, *specialToken) {
+	best, at := -1, len(text)
+	for i, s := range t.special {
+		if p := strings.Index(text, s.text); p >= 0 && p < at {
+			best, at = i, p
+		}
+	}
+	if best < 0 {
+		return at, nil
+	}
+	return at, &t.special[best]
+}
