@@ -1,0 +1,122 @@
+package rlweparams
+
+import (
+	"math"
+)
+
+// Sigma is the standard deviation of fresh errors: a centred binomial of 21 pairs of bits, variance 10.5.
+var Sigma = math.Sqrt(10.5)
+
+const (
+	secretVariance = 2.0 / 3            // uniform ternary
+	uniform        = 0.2886751345948129 // standard deviation of a uniform variable of width 1
+)
+
+// Noise is the error of one output of a product, measured in ulp: units of 2^-l of the modulus, that is 1 in the output's
+// ring. Std is the standard deviation of the part that is a sum of many independent terms; Hard bounds the rest.
+type Noise struct{ Std, Hard float64 }
+
+// Bound returns e such that every one of outputs outputs has |error| ≤ e but for a probability below 2^-40, before the
+// two parties round their shares.
+func (n Noise) Bound(outputs int) float64 {
+	// Gaussian tail: P(|X| > z·σ) ≤ 2·exp(-z²/2).
+	z := math.Sqrt(2 * math.Ln2 * (41 + math.Log2(float64(max(outputs, 1)))))
+	return z*n.Std + n.Hard
+}
+
+// MaxUlp is the largest difference between the shares' sum and the exact product, in ulp, with the probability of
+// [Noise.Bound]. The two parties round independently, which adds up to one more.
+func (n Noise) MaxUlp(outputs int) int {
+	b := n.Bound(outputs)
+	if b >= 1<<62 {
+		return math.MaxInt
+	}
+	return int(b) + 1
+}
+
+// ZeroFirst says whether the fresh encryption of zero is added before the limbs are dropped: needed where its noise would
+// be felt in a product of this width, at the price of its transforms on every limb.
+func (s Set) ZeroFirst(width int) bool {
+	return len(s.Q) > s.Resp && s.zeroStd()*math.Exp2(float64(width)-s.logQ(s.Resp)) > 0.25
+}
+
+// zeroStd is the noise of a fresh public-key encryption of zero: u·e + e0 + e1·s.
+func (s Set) zeroStd() float64 {
+	return Sigma * math.Sqrt(1+2*float64(s.N())*secretVariance)
+}
+
+// response turns the noise std over the full modulus, in units of 1 mod Q, into that of an opened response of the given
+// width: dropping limbs, adding zero, dropping low bits.
+func (s Set) response(std float64, width, dropC0, dropC1 int) Noise {
+	down := math.Exp2(s.logQ(s.Resp) - s.logQ(len(s.Q)))
+	zero := s.zeroStd()
+	if s.ZeroFirst(width) {
+		zero *= down
+	}
+	v := sq(std*down) + sq(zero)
+	round := uniform * math.Sqrt(float64(s.N())*secretVariance) // std of (uniform rounding)·s
+	if len(s.Q) > s.Resp {
+		v += sq(round) + sq(uniform)
+	}
+	hard := 0.0
+	if dropC1 > 0 {
+		v += sq(round * math.Exp2(float64(dropC1)))
+	}
+	if dropC0 > 0 {
+		hard = math.Exp2(float64(dropC0 - 1))
+	}
+	ulp := math.Exp2(float64(width) - s.logQ(s.Resp))
+	return Noise{Std: math.Sqrt(v) * ulp, Hard: hard * ulp}
+}
+
+// fresh is the standard deviation of a fresh seeded encryption, the rounding of its encoding included.
+func fresh() float64 { return math.Sqrt(sq(Sigma) + sq(uniform)) }
+
+// MatMulNoise is the noise of a linear layer of inner dimension k with t rows packed into a response. The client's
+// shares are uniform, hence centred scalars of variance 2^(2·width)/12.
+func (s Set) MatMulNoise(k, t, width, dropC0, dropC1 int) Noise {
+	x := math.Exp2(float64(width)) * uniform
+	return s.response(fresh()*x*math.Sqrt(float64(k)*float64(t)), width, dropC0, dropC1)
+}
+
+// MatMulSSNoise is the noise of a product of two shared matrices whose outputs each gather terms products of a fresh
+// error with a uniform scalar; both cross terms are counted.
+func (s Set) MatMulSSNoise(terms, width, dropC0, dropC1 int) Noise {
+	x := math.Exp2(float64(width)) * uniform
+	n := s.response(fresh()*x*math.Sqrt(float64(terms)), width, dropC0, dropC1)
+	return Noise{Std: n.Std * math.Sqrt2, Hard: 2 * n.Hard}
+}
+
+// SelectNoise is the noise of a selection that adds up terms stored rows (the word's, and perhaps the segment's). Only
+// the response limbs are stored, so nothing is dropped.
+func (s Set) SelectNoise(terms, width, dropC0, dropC1 int) Noise {
+	one := s
+	one.Q = s.Q[:s.Resp]
+	return one.response(fresh()*math.Sqrt(float64(terms)), width, dropC0, dropC1)
+}
+
+// Drops chooses how many low bits of the two response polynomials may be left out so that the error stays below
+// 2^(truncBits-3) ulp, an eighth of a unit of the result that truncBits bits of truncation leave: the choice that saves
+// most for sent coefficients of the first polynomial and N of the second. Without truncation, or where the noise alone
+// exceeds that budget, it drops nothing.
+func (s Set) Drops(noise func(dropC0, dropC1 int) Noise, sent, outputs, truncBits int) (dropC0, dropC1 int) {
+	if truncBits == 0 {
+		return 0, 0
+	}
+	budget := math.Exp2(float64(truncBits - 3))
+	best := 0
+	most := s.ResponseBits() - 8
+	for d1 := 0; d1 <= most; d1++ {
+		for d0 := 0; d0 <= most; d0++ {
+			if noise(d0, d1).Bound(outputs) > budget {
+				break
+			}
+			if saved := d1*s.N() + d0*sent; saved > best {
+				best, dropC0, dropC1 = saved, d0, d1
+			}
+		}
+	}
+	return dropC0, dropC1
+}
+
+func sq(x float64) float64 { return x * x }
