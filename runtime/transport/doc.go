@@ -1,0 +1,21 @@
+// Package transport moves messages between the two parties.
+//
+// A [Conn] sends and receives whole messages and counts them. [FromNet] makes
+// one from any net.Conn; the packages below this one supply those: mem inside
+// one process, tls between machines, sim with a given bandwidth and delay.
+//
+// Sending never waits for the peer to read: messages go through a queue that a
+// goroutine of the Conn empties. Receiving is by exact length, known to the
+// caller from the plan, so that no length that the peer names decides an
+// allocation. The first error ends the Conn: every later call returns it.
+//
+// Frame: length (4 bytes, little-endian), depth (4 bytes, little-endian),
+// payload. A message's depth is one more than the largest depth its sender had
+// received before: the length of the chain of messages that had to wait for
+// each other. It is a statistic, not a secret, and the peer cannot raise it by
+// more than one per message.
+//
+// The package must not know what a message means, and never prints one.
+//
+// Read first: [Conn], [Stats], [FromNet].
+package transport
