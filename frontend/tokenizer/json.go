@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// maxVocab bounds ids read from tokenizer.json before a table is made of them.
-const maxVocab = 1 << 22
-
 // parseTokenizer reads tokenizer.json, accepting what a BERT WordPiece tokenizer
 // uses and refusing everything else by name.
 func parseTokenizer(data []byte) (Config, error) {
@@ -72,10 +69,12 @@ func parseTokenizer(data []byte) (Config, error) {
 		return cfg, fmt.Errorf("the pre_tokenizer is not supported; supported is BertPreTokenizer")
 	}
 
-	size := 0
+	// Without holes an id is less than the number of entries; checked before a
+	// table of that size is made.
+	size, limit := 0, len(f.Model.Vocab)+len(f.AddedTokens)
 	grow := func(id int, what string) error {
-		if id < 0 || id >= maxVocab {
-			return fmt.Errorf("the id %d of %s is out of range; ids are 0 to %d", id, what, maxVocab-1)
+		if id < 0 || id >= limit {
+			return fmt.Errorf("the id %d of %s is out of range; %d entries have the ids 0 to %d", id, what, limit, limit-1)
 		}
 		size = max(size, id+1)
 		return nil
