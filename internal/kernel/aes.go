@@ -5,30 +5,31 @@ import (
 	"fmt"
 )
 
-// A Stream is the AES-128-CTR key stream of one key, starting at counter zero.
-// It only moves forward: no position is ever given out twice. Long reads run at
-// the speed of AES-NI (about 10 GB/s), short ones pay some 50 ns each. It is
-// not safe for concurrent use.
+// A Stream is the AES-128-CTR key stream of one key from a given counter on. It
+// only moves forward: no position is ever given out twice. Long reads run at the
+// speed of AES-NI (about 10 GB/s), short ones pay some 50 ns each. It is not
+// safe for concurrent use.
 type Stream struct {
 	ctr cipher.Stream
 }
 
-// NewStream returns the stream of key. A key makes one stream, once.
-func NewStream(key Block) *Stream {
-	var iv [BlockBytes]byte
-	return &Stream{ctr: cipher.NewCTR(newAES(key), iv[:])}
+// NewStream returns the stream of key that starts at counter iv. iv is public;
+// streams with different keys may share it, a key makes one stream only.
+func NewStream(key, iv Block) *Stream {
+	var b [BlockBytes]byte
+	return &Stream{ctr: cipher.NewCTR(newAES(key), iv.Append(b[:0]))}
 }
 
 // XOR sets dst = src ⊕ the next len(src) bytes of the stream. dst and src have
 // equal length and are the same slice or do not overlap.
 func (s *Stream) XOR(dst, src []byte) { s.ctr.XORKeyStream(dst, src) }
 
-// Expand fills dst with the first len(dst) bytes of the stream of key: a
+// Expand fills dst with the first len(dst) bytes of the stream of key at counter 0: a
 // one-time pad of any length from a one-time 128-bit key. It costs about 300 ns
 // more than the bytes themselves.
 func Expand(dst []byte, key Block) {
 	clear(dst)
-	NewStream(key).XOR(dst, dst)
+	NewStream(key, Block{}).XOR(dst, dst)
 }
 
 // A Doubler is the length-doubling generator of the trees that stretch seeds:

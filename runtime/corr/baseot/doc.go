@@ -1,0 +1,19 @@
+// Package baseot runs the few public-key oblivious transfers from which OT
+// extension starts.
+//
+// A [Scheme] is a two-message random OT: the receiver sends a request that
+// hides its choice bits, the sender answers, and the sender ends with two random
+// keys per OT of which the receiver knows the chosen one. The functions return
+// and take bytes; who sends them when is the caller's business, so the package
+// must not know connections, extensions or pools.
+//
+// [Ristretto] is the endemic OT of Masny and Rindal ("Endemic Oblivious
+// Transfer", CCS 2019, instantiated with Diffie-Hellman) over
+// ristretto255 (RFC 9496). It is UC secure against malicious parties in the
+// random oracle model under CDH-type assumptions: the receiver's request is
+// uniform whatever its choices are, and at most one of the two keys can be
+// computed from it. "Endemic" means that a cheating party may bias its own
+// output, never learn or bias the other's; that is enough for OT extension.
+//
+// Not given: security against quantum computers.
+package baseot

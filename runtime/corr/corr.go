@@ -1,0 +1,220 @@
+package corr
+
+import (
+	"fmt"
+	"io"
+
+	"nimbus/internal/kernel"
+	"nimbus/internal/prg"
+	"nimbus/runtime/transport"
+)
+
+// A Corr makes and keeps the COTs of one session, in both directions. The two
+// parties call it in step: whenever one takes n COTs as sender the other takes n
+// as receiver, at the same place of the protocol.
+//
+// After the first error a Corr is dead: every further call returns that error.
+// It is not safe for concurrent use. It prints as a constant.
+type Corr struct {
+	party int
+	ends  *Ends
+	hash  *kernel.CRH
+	err   error
+
+	sent, received pool
+	stats          CorrStats
+	tweaks         [2]uint64 // next tweak, by the party that sends
+}
+
+// Counts are numbers of COTs in one direction.
+type Counts struct {
+	Taken int64 // handed out
+	Made  int64 // made by the extension; Made - Taken are in the pool
+}
+
+// CorrStats counts what a [Corr] did.
+type CorrStats struct {
+	AsSender, AsReceiver Counts
+}
+
+const (
+	// callColumns bounds one call of an extension. Both parties alternate
+	// between the directions at this size, so that a large Prefill does not pile
+	// up unread messages.
+	callColumns = 1 << 22
+	// minColumns is what a take from a short pool makes at least.
+	minColumns = 1 << 13
+	// tweakBits: tweaks of COTs that the client sends are below 2^tweakBits,
+	// those of the server's have this bit set.
+	tweakBits = 63
+)
+
+// Setup runs the base OTs in both directions with the peer. party is 0 (client)
+// or 1 (server). All randomness comes from children of rng.
+func Setup(conn transport.Conn, party int, cfg Config, rng *prg.PRG) (*Corr, error) {
+	if party != client && party != server {
+		return nil, fmt.Errorf("corr: party %d, expected 0 (client) or 1 (server)", party)
+	}
+	ext := cfg.ext()
+	if err := ext.Check(); err != nil {
+		return nil, err
+	}
+	ends, err := ext.Setup(conn, party, rng)
+	if err != nil {
+		return nil, err
+	}
+	return &Corr{party: party, ends: ends, hash: kernel.NewCRH(ends.Salt)}, nil
+}
+
+// Hash returns the session's correlation-robust hash, equal at both parties.
+// Its tweaks come from [Corr.NextTweak] and nowhere else.
+func (c *Corr) Hash() *kernel.CRH { return c.hash }
+
+// Prefill makes COTs until at least asSender can be sent and asReceiver received
+// without talking to the peer; what the pools hold already counts. The peer
+// calls it with the two numbers exchanged. From empty pools it puts exactly
+// [ExtensionBytes] of each number on the wire.
+func (c *Corr) Prefill(asSender, asReceiver int) error {
+	if c.err != nil {
+		return c.err
+	}
+	for _, n := range []int{asSender, asReceiver} {
+		if err := checkCount(n); err != nil {
+			return c.fail(err)
+		}
+	}
+	return c.extend(max(0, asSender-c.sent.len), max(0, asReceiver-c.received.len))
+}
+
+// SenderTake removes n COTs from the pool in which this party is the sender: the
+// keys k0 for choice 0; the keys for choice 1 are k0 ⊕ delta. When fewer are
+// left it first makes more together with the peer, who is in
+// [Corr.ReceiverTake] with the same n.
+func (c *Corr) SenderTake(n int) (k0 []Block, delta Block, err error) {
+	if err := c.ready(n); err != nil {
+		return nil, Block{}, err
+	}
+	if short := n - c.sent.len; short > 0 {
+		if err := c.extend(max(short, minColumns), 0); err != nil {
+			return nil, Block{}, err
+		}
+	}
+	k0, _ = c.sent.take(n)
+	c.stats.AsSender.Taken += int64(n)
+	return k0, c.ends.Sender.Delta(), nil
+}
+
+// ReceiverTake removes n COTs from the pool in which this party is the receiver:
+// uniform choice bits, one per byte, and the keys k0 ⊕ choice·delta. When fewer
+// are left it first makes more together with the peer, who is in
+// [Corr.SenderTake] with the same n.
+func (c *Corr) ReceiverTake(n int) (choice []uint8, keys []Block, err error) {
+	if err := c.ready(n); err != nil {
+		return nil, nil, err
+	}
+	if short := n - c.received.len; short > 0 {
+		if err := c.extend(0, max(short, minColumns)); err != nil {
+			return nil, nil, err
+		}
+	}
+	keys, choice = c.received.take(n)
+	c.stats.AsReceiver.Taken += int64(n)
+	return choice, keys, nil
+}
+
+// NextTweak reserves n consecutive hash tweaks for OTs that this party sends
+// (asSender) or receives, and returns the first. The peer makes the same calls
+// with asSender negated and gets the same numbers; the two directions never
+// share a tweak.
+func (c *Corr) NextTweak(n int, asSender bool) uint64 {
+	from := c.party
+	if !asSender {
+		from = 1 - c.party
+	}
+	first := c.tweaks[from]
+	if n < 0 || first+uint64(n) >= 1<<tweakBits {
+		panic(fmt.Sprintf("corr: internal error: %d tweaks after %d", n, first))
+	}
+	c.tweaks[from] += uint64(n)
+	return uint64(from)<<tweakBits | first
+}
+
+// Stats returns the counts so far.
+func (c *Corr) Stats() CorrStats { return c.stats }
+
+// ready checks a request for n COTs.
+func (c *Corr) ready(n int) error {
+	if c.err != nil {
+		return c.err
+	}
+	if err := checkCount(n); err != nil {
+		return c.fail(err)
+	}
+	return nil
+}
+
+// extend makes at least the given numbers of COTs.
+func (c *Corr) extend(asSender, asReceiver int) error {
+	asSender, asReceiver = roundUp(asSender), roundUp(asReceiver)
+	for asSender > 0 || asReceiver > 0 {
+		// First as receiver, which in the extensions so far sends first, so that
+		// the two directions cross on the wire.
+		n := min(asReceiver, callColumns)
+		if err := c.receive(n); err != nil {
+			return c.fail(err)
+		}
+		asReceiver -= n
+		n = min(asSender, callColumns)
+		if err := c.send(n); err != nil {
+			return c.fail(err)
+		}
+		asSender -= n
+	}
+	return nil
+}
+
+func (c *Corr) receive(n int) error {
+	for n > 0 {
+		m := min(n, segmentColumns)
+		s := segment{keys: make([]Block, m), choice: make([]byte, m/8)}
+		if err := c.ends.Receiver.Extend(s.keys, s.choice); err != nil {
+			return err
+		}
+		c.received.put(s)
+		c.stats.AsReceiver.Made += int64(m)
+		n -= m
+	}
+	return nil
+}
+
+func (c *Corr) send(n int) error {
+	for n > 0 {
+		m := min(n, segmentColumns)
+		s := segment{keys: make([]Block, m)}
+		if err := c.ends.Sender.Extend(s.keys); err != nil {
+			return err
+		}
+		c.sent.put(s)
+		c.stats.AsSender.Made += int64(m)
+		n -= m
+	}
+	return nil
+}
+
+// fail makes err the Corr's last word and drops its secrets.
+func (c *Corr) fail(err error) error {
+	c.err = err
+	c.sent, c.received, c.ends = pool{}, pool{}, nil
+	return err
+}
+
+const redactedCorr = "corr.Corr(redacted)"
+
+// String hides keys and pools.
+func (c *Corr) String() string { return redactedCorr }
+
+// GoString hides keys and pools.
+func (c *Corr) GoString() string { return redactedCorr }
+
+// Format hides keys and pools whatever the verb.
+func (c *Corr) Format(f fmt.State, _ rune) { io.WriteString(f, redactedCorr) }
