@@ -191,11 +191,8 @@ func (p Piecewise) check() error {
 		return fmt.Errorf("%d cuts: at most %d", k, MaxCuts)
 	}
 	if k > 0 {
-		if p.Keep < 1 || p.Drop < 0 || p.Keep+p.Drop > p.In.Width {
+		if p.Keep < 1 || p.Keep > 64 || p.Drop < 0 || p.Drop > 62 || p.Keep+p.Drop > p.In.Width {
 			return fmt.Errorf("keep %d and drop %d: want keep >= 1, drop >= 0 and a sum of at most the input's %d bits", p.Keep, p.Drop, p.In.Width)
-		}
-		if p.Drop > 62 {
-			return fmt.Errorf("drop %d: at most 62", p.Drop)
 		}
 	} else if p.Keep != 0 || p.Drop != 0 {
 		return fmt.Errorf("keep %d and drop %d without any cut: want 0", p.Keep, p.Drop)
