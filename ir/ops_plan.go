@@ -1,0 +1,116 @@
+package ir
+
+import (
+	"strings"
+)
+
+// setAttr names a row of the RLWE parameter table.
+var setAttr = AttrSpec{Name: "set", Kind: Word, Required: true, Doc: "RLWE parameter set"}
+
+var responseAttrs = []AttrSpec{
+	{Name: "drop_c0", Kind: Whole, Doc: "low bits dropped from the first polynomial of a response; default 0"},
+	{Name: "drop_c1", Kind: Whole, Doc: "low bits dropped from the second; default 0"},
+}
+
+// planRows is what two parties execute. A plan op computes what its fx twin
+// computes, on shares; the dialect says how it talks: ss not at all, he by
+// RLWE, ot by oblivious transfer, io to open and to share.
+var planRows = []Row{
+	plan("he.select", "fx.select", "ids and segments are the client's, the tables the server's; one response per token", fxTables,
+		append([]AttrSpec{setAttr}, responseAttrs...),
+		example("plan", "%ids: private<client, 3xi32>, %types: private<client, 3xi32>",
+			"@word: private<server, 5x4xfx20.10>, @type: private<server, 2x4xfx20.10>",
+			"he.select %ids, %types, @word, @type {set = n4096}", "ashare<3x4xfx20.10>")),
+	plan("he.matmul", "fx.matmul", "share times the server's weight; the product's low bits may be wrong by the error the parameter set states",
+		[]Sig{{{Name: "x", Is: Number}, {Name: "w", Is: AWeight}}},
+		append([]AttrSpec{setAttr, {Name: "tile", Kind: Whole, Doc: "token rows packed into one response; default 1"}}, responseAttrs...),
+		example("plan", "%x: ashare<2x4xfx30.8>", "@w: private<server, 4x3xfx30.10>", "he.matmul %x, @w {set = n4096}", "ashare<2x3xfx30.18>")),
+	plan("he.matmul_ss", "fx.matmul", "share times share, batched", binary,
+		append([]AttrSpec{setAttr, {Name: "tile", Kind: Wholes, Doc: "[n, k, m]: block sizes of a ciphertext; absent: by cost"}}, responseAttrs...),
+		example("plan", "%a: ashare<2x3x4xfx25.8>, %b: ashare<2x4x3xfx25.8>", "", "he.matmul_ss %a, %b {set = n2048}", "ashare<2x3x3xfx25.16>")),
+
+	twin("ss.add_bias"), twin("ss.add"), twin("ss.sub"), twin("ss.add_const"), twin("ss.mul_const"), twin("ss.shl"),
+	twin("ss.sum"), twin("ss.split"), twin("ss.split_heads"), twin("ss.merge_heads"), twin("ss.transpose"),
+	twin("ss.slice"), twin("ss.reshape"), twin("ss.shrink"), twin("ss.reduce"), twin("ss.add_mask"), twin("ss.xor"), twin("ss.not"),
+
+	twin("ot.trunc"), twin("ot.extend"), twin("ot.max"), twin("ot.cmp"), twin("ot.mux"), twin("ot.square"),
+	plan("ot.mul_ss", "fx.mul", "share times share; the bits of one are the choices", binary, nil,
+		example("plan", "%a: ashare<2x4xfx24.8>, %b: ashare<2x1xfx24.8>", "", "ot.mul_ss %a, %b", "ashare<2x4xfx24.16>")),
+	plan("ot.mul", "fx.mul", "share times the server's vector; its bits are the choices, so its width is the price",
+		[]Sig{{{Name: "x", Is: Number}, {Name: "g", Is: AWeight}}}, nil,
+		example("plan", "%x: ashare<2x4xfx24.8>", "@g: private<server, 4xfx12.8>", "ot.mul %x, @g", "ashare<2x4xfx24.16>")),
+	twin("ot.piecewise"), twin("ot.recip"), twin("ot.rsqrt"),
+
+	{
+		Name:    "io.share",
+		Doc:     "split a private value into shares: its owner keeps value minus a random mask and sends the mask's other half",
+		Args:    []Sig{{{Name: "x", Is: Own}}},
+		Example: example("plan", "%x: private<client, 2x4xfx24.8>", "", "io.share %x", "ashare<2x4xfx24.8>"),
+		infer:   inferShare,
+	},
+	{
+		Name: "io.reveal",
+		Doc: `open a shared value to a party or to both
+
+The only op that opens anything.`,
+		Args:    []Sig{{{Name: "x", Is: Shared}}},
+		Attrs:   []AttrSpec{{Name: "to", Kind: Word, Required: true, OneOf: []string{Client, Server, "both"}, Doc: "who learns it"}},
+		Example: example("plan", "%x: ashare<2x4xfx24.8>", "", "io.reveal %x {to = client}", "private<client, 2x4xfx24.8>"),
+		infer:   inferReveal,
+	},
+}
+
+// fxRow finds the fx row a plan row copies; tables are initialised in
+// dependency order, so fxRows is ready.
+func fxRow(name string) Row {
+	for _, r := range fxRows {
+		if r.Name == name {
+			return r
+		}
+	}
+	panic("ir: internal error: no row " + name)
+}
+
+// twin derives the plan row that differs from its fx twin in nothing but the
+// kinds of its arguments.
+func twin(name string) Row {
+	_, op, _ := strings.Cut(name, ".")
+	r := fxRow("fx." + op)
+	r.Example = planExample(r.Example, r.Name, name)
+	r.Twin, r.Name = r.Name, name
+	return r
+}
+
+// plan makes a row of its own that computes what twin computes.
+func plan(name, twin, doc string, args []Sig, attrs []AttrSpec, example string) Row {
+	r := fxRow(twin)
+	return Row{Name: name, Doc: r.Title() + "\n\n" + doc + ".", Args: args, Attrs: append(attrs[:len(attrs):len(attrs)], r.Attrs...),
+		Stated: r.Stated, Twin: twin, Example: example, infer: r.infer}
+}
+
+// planExample turns an fx example into shares: weights become the server's,
+// the mask the client's, all else shares.
+func planExample(text, from, to string) string {
+	text = strings.Replace(text, "stage = fx", "stage = plan", 1)
+	text = strings.ReplaceAll(text, from+" ", to+" ")
+	var out []string
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, "weight @") {
+			line = strings.ReplaceAll(line, "tensor<", "private<server, ")
+		}
+		line = strings.ReplaceAll(line, "%m: tensor<", "%m: private<client, ")
+		for {
+			before, after, ok := strings.Cut(line, "tensor<")
+			if !ok {
+				break
+			}
+			kind := "ashare<"
+			if body, _, _ := strings.Cut(after, ">"); strings.HasSuffix(body, "xi1") {
+				kind = "bshare<"
+			}
+			line = before + kind + after
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, "")
+}
