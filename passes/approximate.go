@@ -1,0 +1,99 @@
+package passes
+
+import (
+	"fmt"
+	"math"
+
+	"nimbus/ir"
+)
+
+// Approximate replaces scalar functions by fitted piecewise quadratics.
+var Approximate = Pass{
+	Name: "approximate",
+	Doc: `replace scalar functions by piecewise quadratics fitted to their inputs
+
+Each op gets its own fit, weighted by the distribution of its inputs on the
+calibration text (Nimbus, section 4.2). The pieces meet at the cuts, so a
+comparison may drop low bits: near a cut both neighbours are right. Only squares
+are needed, which cost half a product. The cuts, coefficients, expected and
+worst error stand in the op.`,
+	In: "nn", Out: "nn",
+	Run: func(m *ir.Module, o *Options) error {
+		var err error
+		e := ir.Catch(func() {
+			for _, f := range m.Funcs {
+				f.Rewrite(func(b *ir.Builder, op *ir.Op) []*ir.Value {
+					if err != nil {
+						return nil
+					}
+					name, ok := functionOf(op)
+					if !ok {
+						return nil
+					}
+					var fit *Fit
+					var lo, hi float64
+					if fit, lo, hi, err = fitOp(op, name, o); err != nil {
+						err = fmt.Errorf("%s of %%%s: %w", op.Name, op.X(0).Name, err)
+						return nil
+					}
+					var coef []any
+					for _, c := range fit.Coef {
+						coef = append(coef, []any{c[0], c[1], c[2]})
+					}
+					attrs := ir.A("fn", ir.Ident(name), "cuts", fit.Cuts, "coef", coef, "lo", lo, "hi", hi,
+						"rms", round3(fit.RMS), "worst", round3(fit.Worst))
+					if r, ok := op.Attrs.Get("range"); ok {
+						attrs.Set("range", r)
+					}
+					return []*ir.Value{b.Op1("nn.piecewise", op.Result().Name, attrs, op.X(0))}
+				})
+			}
+		})
+		if err == nil {
+			err = e
+		}
+		return err
+	},
+}
+
+// functionOf maps an op to its row in shapes.
+func functionOf(op *ir.Op) (string, bool) {
+	switch op.Name {
+	case "nn.gelu":
+		if op.Attrs.Ident("form", "erf") == "tanh" {
+			return "gelu_tanh", true
+		}
+		return "gelu", true
+	case "nn.exp", "nn.tanh", "nn.sigmoid", "nn.silu", "nn.relu":
+		return op.Name[len("nn."):], true
+	}
+	return "", false
+}
+
+// fitOp fits one op over the interval that its inputs take, at most the
+// function's default interval.
+func fitOp(op *ir.Op, name string, o *Options) (fit *Fit, lo, hi float64, err error) {
+	s := shapes[name]
+	s.Name = name
+	if n, ok := o.Pieces[name]; ok {
+		s.Pieces = n
+	}
+	lo, hi = s.Lo, s.Hi
+	var xs []float64
+	if o.Stats != nil {
+		if xs = o.Stats.Samples[op.X(0).Name]; len(xs) == 0 {
+			return nil, 0, 0, fmt.Errorf("the calibration run saw no input; give more text")
+		}
+	}
+	fit, err = FitShape(s, NewDensity(xs, lo, hi))
+	return fit, lo, hi, err
+}
+
+// round3 keeps three significant digits: enough for a report, and stable text.
+func round3(x float64) float64 {
+	if x == 0 {
+		return 0
+	}
+	s := math.Pow(10, 2-math.Floor(math.Log10(x)))
+	return math.Round(x*s) / s
+}

@@ -1,0 +1,24 @@
+// Package passes holds the compiler's rewrites of the IR, one file each, the
+// table that orders them, and the loop that runs them.
+//
+// The package is exported for users: a pass of one's own is a Pass value, put
+// into a pipeline made from Default and run with Run (examples in
+// docs/adding.md). Passes take a module at the nn stage (real numbers) to a
+// module at the fx stage (ring elements, every width and truncation explicit):
+//
+//	expand        softmax and layernorm become their steps
+//	fuse-qkv      linear layers that read one value become one
+//	fold-scale    constant factors move into weights
+//	approximate   scalar functions become fitted piecewise quadratics
+//	quantize      every value gets its ring width and fraction bits
+//	insert-trunc  conversions become the cheapest step that is correct
+//	cse, dce      common and dead ops go
+//
+// The package must not know protocols, their messages or their parties: that is
+// backend's. It never sees a weight's value except through the calibration
+// record that the caller hands in.
+//
+// Read Pass, Options and Default first. The approximations and the widths
+// follow Nimbus (NeurIPS 2024), sections 4.2 and 4.3, with the departures that
+// docs/rationale.md explains.
+package passes

@@ -1,0 +1,164 @@
+package passes
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"nimbus/ir"
+)
+
+// A Pass rewrites one module in place.
+type Pass struct {
+	// Name is kebab-case. It is also the pass's file name, its testdata folder
+	// and what `nimbusc opt -passes` takes.
+	Name string
+
+	// Doc is one line without capital or full stop, then, after a blank line,
+	// why the pass exists and what it needs to be true.
+	Doc string
+
+	// In is the stage the pass accepts, Out the one it leaves behind; a pass
+	// that works on any stage, and keeps it, says nothing.
+	In, Out ir.Stage
+
+	// Run does the rewrite.
+	Run func(*ir.Module, *Options) error
+}
+
+// Options is what passes need besides the module. The zero value works: it
+// means the default formats and no calibration.
+type Options struct {
+	// Stats is the record of a calibration run, or nil: then the fits use the
+	// default interval of each function and ranges come from attributes alone.
+	Stats *Stats
+
+	// Observe runs the module in the clear on calibration text; calibrate calls
+	// it once when there are no Stats yet.
+	Observe func(*ir.Module) (*Stats, error)
+
+	// Pieces overrides the number of quadratic pieces per function name.
+	Pieces map[string]int
+
+	// Margin multiplies every calibrated range before a width is chosen; 0
+	// means DefaultMargin.
+	Margin float64
+
+	// Formats are the quantiser's targets; the zero value means DefaultFormats.
+	Formats Formats
+}
+
+// DefaultMargin is the head room over the largest calibrated magnitude.
+const DefaultMargin = 2.0
+
+func (o *Options) margin() float64 {
+	if o.Margin == 0 {
+		return DefaultMargin
+	}
+	return o.Margin
+}
+
+// All is the table of passes; `nimbusc help passes` prints it.
+func All() []Pass {
+	return []Pass{Expand, FuseQKV, FoldScale, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE}
+}
+
+// Default is the pipeline of `nimbusc compile`, from nn to fx.
+func Default() []Pass {
+	return []Pass{Expand, FuseQKV, FoldScale, CSE, DCE, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE}
+}
+
+// ByName returns the passes of a comma-separated list.
+func ByName(list string) ([]Pass, error) {
+	var out []Pass
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSpace(name)
+		i := slices.IndexFunc(All(), func(p Pass) bool { return p.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("unknown pass %q; `nimbusc help passes` lists them", name)
+		}
+		out = append(out, All()[i])
+	}
+	return out, nil
+}
+
+// order lists the constraints that a pipeline must meet, each with its reason.
+var order = []struct{ before, after, why string }{
+	{"expand", "approximate", "the exponential appears only when softmax is expanded"},
+	{"expand", "fold-scale", "the factor of the attention scores must reach the weights before scores are expanded away"},
+	{"fuse-qkv", "quantize", "weights are joined as real matrices, by recipe"},
+	{"fold-scale", "quantize", "folding after rounding would lose the low bits"},
+	{"approximate", "quantize", "only polynomials have a fixed-point meaning"},
+	{"fold-scale", "calibrate", "ranges are those of the values that will be computed"},
+	{"calibrate", "approximate", "fits are weighted by what calibration saw"},
+	{"quantize", "insert-trunc", "conversions exist only after quantisation"},
+}
+
+// Validate reports the first flaw of a pipeline that starts at the given stage:
+// an undocumented pass, stages that do not meet, or an order that breaks a
+// constraint.
+func Validate(ps []Pass, stage ir.Stage) error {
+	last := map[string]int{}
+	first := map[string]int{}
+	for i, p := range ps {
+		if title, _, _ := strings.Cut(p.Doc, "\n"); title == "" {
+			return fmt.Errorf("pass %s: no doc", p.Name)
+		}
+		if p.In != "" && p.In != stage {
+			return fmt.Errorf("pass %s wants stage %s and gets %s", p.Name, p.In, stage)
+		}
+		if p.Out != "" {
+			stage = p.Out
+		}
+		last[p.Name] = i
+		if _, ok := first[p.Name]; !ok {
+			first[p.Name] = i
+		}
+	}
+	for _, c := range order {
+		b, ok1 := last[c.before]
+		a, ok2 := first[c.after]
+		if ok1 && ok2 && b > a {
+			return fmt.Errorf("pass %s must run before %s: %s", c.before, c.after, c.why)
+		}
+	}
+	return nil
+}
+
+// A Dump gets the module's text after the pass number n (from 1) changed it.
+type Dump func(n int, pass, text string) error
+
+// Run runs ps over m in order and verifies after each; an error names the
+// guilty pass. Whenever a pass changed the module, dump, if any, gets the text.
+func Run(m *ir.Module, ps []Pass, o *Options, dump Dump) error {
+	if o == nil {
+		o = &Options{}
+	}
+	if err := Validate(ps, m.Stage()); err != nil {
+		return err
+	}
+	if errs := ir.Verify(m); len(errs) > 0 {
+		return errs[0]
+	}
+	last := m.String()
+	for i, p := range ps {
+		if err := p.Run(m, o); err != nil {
+			return fmt.Errorf("pass %s: %w", p.Name, err)
+		}
+		if p.Out != "" {
+			m.SetStage(p.Out)
+		}
+		if errs := ir.Verify(m); len(errs) > 0 {
+			return fmt.Errorf("pass %s broke the module: %w", p.Name, errs[0])
+		}
+		if text := m.String(); text != last {
+			if dump != nil {
+				if err := dump(i+1, p.Name, text); err != nil {
+					return err
+				}
+			}
+			last = text
+		}
+	}
+	return nil
+}

@@ -1,0 +1,481 @@
+package passes
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"nimbus/ir"
+)
+
+// Formats are the quantiser's targets. Widths that depend on a range are
+// computed; these are the choices that remain.
+type Formats struct {
+	Act    int // fraction bits of what enters a linear layer
+	Weight int // fraction bits of its weights
+	Linear int // ring width of linear layers
+	Attn   int // ring width of products of two shared matrices
+	Embed  int // fraction bits of embedding rows
+	Score  int // fraction bits of scores that enter softmax
+	Norm   int // fraction bits of deviations from the mean
+	Scalar int // fraction bits of what enters a scalar function
+	Prob   int // fraction bits of exponentials and reciprocals
+	Inv    int // fraction bits of reciprocal roots
+	Gain   int // fraction bits of layernorm's gain
+	Out    int // fraction bits of the module's results
+}
+
+// DefaultFormats fit the parameter sets n4096 (linear layers up to 44 bits) and
+// n2048 (attention up to 25): 38 = 25 + 13 bits, so that the shrink after a
+// linear layer lands in the attention ring.
+var DefaultFormats = Formats{Act: 10, Weight: 11, Linear: 38, Attn: 25, Embed: 12, Score: 7, Norm: 7, Scalar: 7, Prob: 12, Inv: 10, Gain: 8, Out: 12}
+
+// Quantize gives every value its ring width and fraction bits.
+var Quantize = Pass{
+	Name: "quantize",
+	Doc: `give every value its ring width l and fraction bits f
+
+Reals become elements of Z_2^l. A product has the sum of its operands' fraction
+bits; where a reader needs another format the pass writes fx.cast, which
+insert-trunc turns into the cheapest correct step. Widths come from the ranges
+in the text, times a margin; a range that does not fit is an error, never a
+silent wrap. Needs approximate before it: only polynomials have a meaning here.`,
+	In: "nn", Out: "fx",
+	Run: func(m *ir.Module, o *Options) error {
+		fm := o.Formats
+		if fm == (Formats{}) {
+			fm = DefaultFormats
+		}
+		return ir.Catch(func() {
+			for _, f := range m.Funcs {
+				q := &quantizer{m: m, f: f, fm: fm, margin: o.margin(), bound: map[*ir.Value]float64{},
+					squared: map[*ir.Value]bool{}, uses: f.Uses(), weights: map[string]*ir.Weight{}}
+				q.run()
+			}
+			m.RemoveUnusedWeights()
+		})
+	},
+}
+
+type quantizer struct {
+	m       *ir.Module
+	f       *ir.Func
+	fm      Formats
+	margin  float64
+	b       *ir.Builder
+	op      *ir.Op
+	bound   map[*ir.Value]float64 // fx value -> largest magnitude, margin included
+	squared map[*ir.Value]bool    // fx values that stand for the operand of a square
+	uses    map[*ir.Value][]ir.Use
+	weights map[string]*ir.Weight // fx weights made so far, by nn weight and type
+}
+
+// lowerings is the table of nn ops that have a fixed-point meaning.
+var lowerings = map[string]func(*quantizer) []*ir.Value{
+	"nn.embed":       (*quantizer).embed,
+	"nn.linear":      (*quantizer).linear,
+	"nn.matmul":      (*quantizer).matmul,
+	"nn.scale":       (*quantizer).scale,
+	"nn.add":         (*quantizer).add,
+	"nn.sub":         (*quantizer).add,
+	"nn.mul":         (*quantizer).mul,
+	"nn.add_mask":    (*quantizer).addMask,
+	"nn.max":         (*quantizer).max,
+	"nn.sum":         (*quantizer).sum,
+	"nn.square":      (*quantizer).square,
+	"nn.recip":       (*quantizer).inverse,
+	"nn.rsqrt":       (*quantizer).inverse,
+	"nn.piecewise":   (*quantizer).piecewise,
+	"nn.split_heads": (*quantizer).move,
+	"nn.merge_heads": (*quantizer).move,
+	"nn.transpose":   (*quantizer).move,
+	"nn.split":       (*quantizer).move,
+	"nn.slice":       (*quantizer).move,
+	"nn.reshape":     (*quantizer).move,
+	"return":         (*quantizer).results,
+}
+
+func (q *quantizer) run() {
+	// Whoever reads a value that is also squared gets it in the square's format,
+	// so that one conversion serves all.
+	for _, op := range q.f.Body {
+		if op.Name == "nn.square" {
+			q.squared[op.X(0)] = true
+		}
+	}
+	for _, p := range q.f.Params {
+		if p.Type.Elem.Kind == ir.F32 {
+			r := p.Attrs.Floats("range")
+			if len(r) != 2 {
+				q.fail(&ir.Op{Name: "param", Pos: q.f.Pos}, "parameter %%%s has no range; give it the attribute range = [lo, hi]", p.Name)
+			}
+			p.Type = p.Type.WithElem(ir.FxElem(q.fm.Linear, q.fm.Act))
+			q.bound[p] = max(math.Abs(r[0]), math.Abs(r[1]))
+		}
+	}
+	q.f.Rewrite(func(b *ir.Builder, op *ir.Op) []*ir.Value {
+		q.b, q.op = b, op
+		lower := lowerings[op.Name]
+		if lower == nil {
+			q.fail(op, "has no fixed-point meaning; is a pass missing before quantize?")
+		}
+		out := lower(q)
+		for i, v := range out {
+			if q.squared[op.Results[i]] {
+				q.squared[v] = true
+			}
+		}
+		return out
+	})
+}
+
+func (q *quantizer) fail(op *ir.Op, format string, args ...any) {
+	panic(&ir.OpError{Pos: op.Pos, Func: q.f.Name, Op: op.Name, Err: fmt.Errorf(format, args...)})
+}
+
+// rangeOf is the range of op's result times the margin.
+func (q *quantizer) rangeOf(op *ir.Op) (lo, hi float64) {
+	r := op.Attrs.Floats("range")
+	if len(r) != 2 {
+		q.fail(op, "result has no range; calibrate with text, or write range = [lo, hi]")
+	}
+	return r[0] * q.margin, r[1] * q.margin
+}
+
+// magnitude is the largest magnitude of op's result, margin included.
+func (q *quantizer) magnitude(op *ir.Op) float64 {
+	lo, hi := q.rangeOf(op)
+	return max(math.Abs(lo), math.Abs(hi))
+}
+
+// bits is the smallest k with x <= 2^k.
+func bits(x float64) int {
+	if x <= 0 {
+		return 0
+	}
+	return int(math.Ceil(math.Log2(x)))
+}
+
+// set records the bound of a new value.
+func (q *quantizer) set(v *ir.Value, bound float64) *ir.Value {
+	q.bound[v] = bound
+	return v
+}
+
+func (q *quantizer) hint() string { return q.op.Results[0].Name }
+
+// cast converts v to width l and f fraction bits.
+func (q *quantizer) cast(v *ir.Value, l, f int) *ir.Value {
+	e := ir.FxElem(l, f)
+	if v.Type.Elem == e {
+		return v
+	}
+	b := q.bound[v]
+	if bits(b)+f+1 > l {
+		q.fail(q.op, "%%%s may reach ±%.4g, which does not fit %s; lower the fraction bits or widen the ring", v.Name, b, e)
+	}
+	return q.set(q.b.Op1T("fx.cast", v.Name, ir.A("range", []float64{-b, b}), v.Type.WithElem(e), v), b)
+}
+
+// shl raises v's fraction bits to f, exactly and for free.
+func (q *quantizer) shl(v *ir.Value, f int) *ir.Value {
+	if f == v.Type.Elem.Frac {
+		return v
+	}
+	return q.set(q.b.Op1("fx.shl", v.Name, ir.A("bits", f-v.Type.Elem.Frac), v), q.bound[v])
+}
+
+// weight is the fixed-point form of a real weight.
+func (q *quantizer) weight(w *ir.Weight, e ir.Elem, rows []int) *ir.Weight {
+	key := w.Name + " " + e.String() + fmt.Sprint(rows)
+	if old := q.weights[key]; old != nil {
+		return old
+	}
+	t := w.Type.WithElem(e)
+	attrs := w.Attrs.Clone()
+	if attrs.Strs("from") == nil {
+		attrs.Set("from", []string{w.Name})
+	}
+	if rows != nil {
+		t.Shape[0] = rows[1]
+		attrs.Set("rows", rows)
+	}
+	attrs.Del("range")
+	n := q.m.AddWeight(w.Name+".fx", t, attrs)
+	q.weights[key] = n
+	return n
+}
+
+func (q *quantizer) embed() []*ir.Value {
+	op := q.op
+	d := op.Result().Type.Last()
+	b := q.magnitude(op)
+	f := q.fm.Embed
+	// Layernorm follows: the mean needs log2 d more fraction bits, the
+	// difference from it one bit.
+	e := ir.FxElem(f+bits(float64(d))+bits(b)+2, f)
+	var args []ir.Operand
+	for _, a := range op.Args[:len(op.Args)-1] {
+		if a.Weight != nil {
+			args = append(args, q.weight(a.Weight, e, nil))
+		} else {
+			args = append(args, a)
+		}
+	}
+	rows := q.b.Op1("fx.select", "rows", nil, args...)
+	pos := op.Args[len(op.Args)-1].Weight
+	p := q.weight(pos, e, []int{op.Attrs.Int("offset", 0), rows.Type.Shape[0]})
+	return []*ir.Value{q.set(q.b.Op1("fx.add_bias", q.hint(), nil, rows, p), b)}
+}
+
+func (q *quantizer) linear() []*ir.Value {
+	op := q.op
+	l := q.fm.Linear
+	x := q.cast(op.X(0), l, q.fm.Act)
+	b := q.magnitude(op)
+	f := q.fm.Act + q.fm.Weight
+	if bits(b)+f+1 > l {
+		q.fail(op, "result may reach ±%.4g, which does not fit fx%d.%d", b, l, f)
+	}
+	y := q.b.Op1("fx.matmul", q.hint(), nil, x, q.weight(op.W(1), ir.FxElem(l, q.fm.Weight), nil))
+	if w := op.W(2); w != nil {
+		y = q.b.Op1("fx.add_bias", q.hint(), nil, y, q.weight(w, ir.FxElem(l, f), nil))
+	}
+	return []*ir.Value{q.set(y, b)}
+}
+
+// matmul multiplies two shared matrices. The fraction bits that the ring leaves
+// for the product are dealt so that both operands have the same relative
+// precision.
+func (q *quantizer) matmul() []*ir.Value {
+	op := q.op
+	x, y := op.X(0), op.X(1)
+	b := q.magnitude(op)
+	l := q.fm.Attn
+	free := l - 2 - bits(b)
+	most := q.fm.Prob
+	fx := min(max((free+bits(q.bound[y])-bits(q.bound[x]))/2, 0), most)
+	fy := min(free-fx, most)
+	if fy < 1 {
+		q.fail(op, "result may reach ±%.4g, which leaves no fraction bits in %d", b, l)
+	}
+	return []*ir.Value{q.set(q.b.Op1("fx.matmul", q.hint(), nil, q.cast(x, l, fx), q.cast(y, l, fy)), b)}
+}
+
+// scale multiplies by a constant: by a power of two for free, otherwise by as
+// many bits of the constant as the ring has room for.
+func (q *quantizer) scale() []*ir.Value {
+	op := q.op
+	x, c, b := op.X(0), op.Attrs.Float("by", 1), q.magnitude(op)
+	room := x.Type.Elem.Width - x.Type.Elem.Frac - bits(b) - 1
+	frac, exp := math.Frexp(math.Abs(c))
+	k := 1 - exp // c·2^k is in [1, 2)
+	if frac != 0.5 {
+		k = min(k+9, room)
+	}
+	if k < 0 || k > room || math.Ldexp(math.Abs(c), k) < 0.5 {
+		q.fail(op, "the factor %g of a value up to ±%.4g does not fit %s", c, b, x.Type.Elem)
+	}
+	return []*ir.Value{q.set(q.b.Op1("fx.mul_const", q.hint(), ir.A("value", c, "frac", k), x), b)}
+}
+
+// add brings both operands to the larger number of fraction bits, which is
+// free, and to the smaller ring if the result fits it, which is free too.
+func (q *quantizer) add() []*ir.Value {
+	op := q.op
+	if op.W(1) != nil {
+		return q.bias()
+	}
+	x, y := op.X(0), op.X(1)
+	f := max(x.Type.Elem.Frac, y.Type.Elem.Frac)
+	b := q.magnitude(op)
+	l := min(x.Type.Elem.Width, y.Type.Elem.Width)
+	if bits(b)+f+1 > l {
+		l = max(x.Type.Elem.Width, y.Type.Elem.Width)
+	}
+	if bits(b)+f+1 > l {
+		q.fail(op, "result may reach ±%.4g, which does not fit fx%d.%d", b, l, f)
+	}
+	fit := func(v *ir.Value) *ir.Value {
+		v = q.shl(v, f)
+		if v.Type.Elem.Width > l { // only the result must fit: no cast, which would check v
+			return q.set(q.b.Op1T("fx.reduce", v.Name, nil, v.Type.WithElem(ir.FxElem(l, f)), v), q.bound[v])
+		}
+		return q.cast(v, l, f)
+	}
+	return []*ir.Value{q.set(q.b.Op1("fx."+op.Name[len("nn."):], q.hint(), nil, fit(x), fit(y)), b)}
+}
+
+// operand is the number of fraction bits that v brings to a product.
+func (q *quantizer) operand(v *ir.Value) int {
+	if q.squared[v] {
+		return q.fm.Norm
+	}
+	return min(v.Type.Elem.Frac, q.fm.Prob)
+}
+
+func (q *quantizer) mul() []*ir.Value {
+	op := q.op
+	if op.W(1) != nil {
+		return q.gain()
+	}
+	x, y := op.X(0), op.X(1)
+	b := q.magnitude(op)
+	fx, fy := q.operand(x), q.operand(y)
+	l := fx + fy + bits(b) + 2
+	return []*ir.Value{q.set(q.b.Op1("fx.mul", q.hint(), nil, q.cast(x, l, fx), q.cast(y, l, fy)), b)}
+}
+
+// square's ring must hold the sum that follows it.
+func (q *quantizer) square() []*ir.Value {
+	op := q.op
+	b := q.magnitude(op)
+	f := q.fm.Norm
+	l := 2*f + bits(max(b, q.sumAfter(op))) + 2
+	x := q.cast(op.X(0), l, f)
+	return []*ir.Value{q.set(q.b.Op1T("fx.square", q.hint(), nil, x.Type.WithElem(ir.FxElem(l, 2*f)), x), b)}
+}
+
+func (q *quantizer) sum() []*ir.Value {
+	op := q.op
+	x, b := op.X(0), q.magnitude(op)
+	e := x.Type.Elem
+	if need := bits(b) + e.Frac + 2; need > e.Width {
+		x = q.cast(x, need, e.Frac)
+	}
+	return []*ir.Value{q.set(q.b.Op1("fx.sum", q.hint(), ir.A("axis", op.Axis()), x), b)}
+}
+
+// gain multiplies by a vector of the server's: layernorm's gain.
+func (q *quantizer) gain() []*ir.Value {
+	op := q.op
+	b := q.magnitude(op)
+	g := op.W(1)
+	r := g.Attrs.Floats("range")
+	if len(r) != 2 {
+		q.fail(op, "weight @%s has no range; calibrate with text, or write range = [lo, hi]", g.Name)
+	}
+	gain := max(math.Abs(r[0]), math.Abs(r[1]))
+	vbits := q.fm.Gain + bits(gain+math.Ldexp(1, -q.fm.Gain)) + 1
+	x := op.X(0)
+	most := max(b, q.sumAfter(op))
+	l := max(q.fm.Act+q.fm.Gain+bits(most)+2, vbits)
+	y := q.b.Op1("fx.mul", q.hint(), nil, q.cast(x, l, q.fm.Act), q.weight(g, ir.FxElem(vbits, q.fm.Gain), nil))
+	return []*ir.Value{q.set(y, b)}
+}
+
+// bias adds a vector of the server's; what follows is what linear layers and
+// the residual read, so it takes their format at once.
+func (q *quantizer) bias() []*ir.Value {
+	op := q.op
+	x := op.X(0)
+	b := q.magnitude(op)
+	y := q.set(q.b.Op1("fx.add_bias", q.hint(), nil, x, q.weight(op.W(1), x.Type.Elem, nil)), b)
+	return []*ir.Value{q.cast(y, q.fm.Linear, q.fm.Act)}
+}
+
+// sumAfter is the largest magnitude of a sum that reads op's result.
+func (q *quantizer) sumAfter(op *ir.Op) float64 {
+	most := 0.0
+	for _, u := range q.uses[op.Result()] {
+		if u.Op.Name == "nn.add" || u.Op.Name == "nn.sum" {
+			most = max(most, q.magnitude(u.Op))
+		}
+	}
+	return most
+}
+
+// expTail is how far below the row's largest score the exponential is zero for
+// certain, in units of the score: a little more than any fit's interval.
+const expTail = 10
+
+// scoreWidth is the ring of scores: wide enough for the exponential's square.
+func (q *quantizer) scoreWidth(span float64) int {
+	return max(q.fm.Score+bits(span)+2, 2*q.fm.Score+shapes["exp"].Grid+4)
+}
+
+// addMask lowers masked scores so far that their exponential is zero whatever
+// the scores are: by twice the bound of a score and the exponential's tail.
+func (q *quantizer) addMask() []*ir.Value {
+	op := q.op
+	s := op.X(0)
+	r := q.bound[s]
+	drop := math.Ceil(2*r + expTail)
+	x := q.cast(s, q.scoreWidth(2*r+drop), q.fm.Score)
+	return []*ir.Value{q.set(q.b.Op1("fx.add_mask", q.hint(), ir.A("value", -drop), x, op.X(1)), r+drop)}
+}
+
+func (q *quantizer) max() []*ir.Value {
+	op := q.op
+	x := op.X(0)
+	b := q.bound[x]
+	if x.Type.Elem.Frac > q.fm.Score {
+		x = q.cast(x, q.scoreWidth(2*b), q.fm.Score)
+	}
+	e := x.Type.Elem
+	keep := min(e.Frac+bits(2*b)+1, e.Width)
+	return []*ir.Value{q.set(q.b.Op1("fx.max", q.hint(), ir.A("keep", keep, "drop", 0), x), b)}
+}
+
+// inverse is a reciprocal or reciprocal root: one value per row, whose range
+// says which powers of two it must be compared with.
+func (q *quantizer) inverse() []*ir.Value {
+	op := q.op
+	x := op.X(0)
+	e := x.Type.Elem
+	lo, hi := q.rangeOf(op) // of the result, margin included
+	if lo <= 0 {
+		q.fail(op, "result has the range [%g, %g]: want a positive input", lo, hi)
+	}
+	lo /= q.margin * q.margin // margin below, too
+	f, name := q.fm.Prob, "fx.recip"
+	inLo, inHi := 1/hi, 1/lo
+	if op.Name == "nn.rsqrt" {
+		f, name = q.fm.Inv, "fx.rsqrt"
+		inLo, inHi = inLo*inLo, inHi*inHi
+	}
+	a := int(math.Floor(math.Log2(inLo))) + e.Frac
+	z := min(bits(inHi)+e.Frac, e.Width-1)
+	if a < 0 {
+		a = 0
+	}
+	out := ir.FxElem(f+bits(hi)+max(q.fm.Prob, q.fm.Norm)+4, f)
+	t := op.Result().Type.WithElem(out)
+	return []*ir.Value{q.set(q.b.Op1T(name, q.hint(), ir.A("lo", a, "hi", z), t, x), hi)}
+}
+
+// move is an op that only moves elements.
+func (q *quantizer) move() []*ir.Value {
+	op := q.op
+	hints := make([]string, len(op.Results))
+	var types []ir.Type
+	for i, r := range op.Results {
+		hints[i] = r.Name
+		types = append(types, r.Type.WithElem(op.X(0).Type.Elem))
+	}
+	attrs := op.Attrs.Clone()
+	attrs.Del("range")
+	attrs.Del("bound")
+	out := q.b.OpT("fx."+op.Name[len("nn."):], hints, attrs, types, op.X(0))
+	b := q.bound[op.X(0)]
+	if len(op.Attrs.Floats("range")) == 2 {
+		b = min(b, q.magnitude(op))
+	}
+	for _, v := range out {
+		q.set(v, b)
+	}
+	return out
+}
+
+// results casts what the module returns: a product is never revealed with its
+// low bits, which carry noise.
+func (q *quantizer) results() []*ir.Value {
+	args := slices.Clone(q.op.Args)
+	for i, a := range args {
+		if a.Value.Type.Elem.Kind == ir.Fx {
+			args[i] = ir.Arg{Value: q.cast(a.Value, q.fm.Out+bits(q.bound[a.Value])+2, q.fm.Out)}
+		}
+	}
+	q.op.Args = args
+	return nil
+}
