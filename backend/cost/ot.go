@@ -1,0 +1,197 @@
+package cost
+
+import "nimbus/internal/fixed"
+
+// The formulas below follow the protocols of runtime/ot, message by message.
+// Every set of equal OTs is packed by itself and rounded up to a byte, so
+// costs of steps that share a round add up exactly.
+
+// packed returns the bytes of n values of width bits.
+func packed(n, width int) int64 { return (int64(n)*int64(width) + 7) / 8 }
+
+// A direction of correlated OTs: n choices, with cols values of width bits each
+// as the payload.
+type cots struct {
+	choices int64 // bytes, receiver to sender
+	payload int64 // bytes, sender to receiver
+	count   int64
+}
+
+func (c *cots) add(n, cols, width int) {
+	c.choices += packed(n, 1)
+	c.payload += packed(n*cols, width)
+	c.count += int64(n)
+}
+
+func serverSends(c cots) Cost {
+	if c.count == 0 {
+		return Cost{}
+	}
+	return Cost{C2S: c.choices, S2C: c.payload, COTServerSends: c.count, Depth: 2}
+}
+
+func clientSends(c cots) Cost {
+	if c.count == 0 {
+		return Cost{}
+	}
+	return Cost{S2C: c.choices, C2S: c.payload, COTClientSends: c.count, Depth: 2}
+}
+
+// both is the same set of OTs in both directions, in the same half-rounds.
+func both(c cots) Cost { return serverSends(c).With(clientSends(c)) }
+
+// MuxCost is that of b·x for n values of width bits: one round trip.
+func MuxCost(n, width int) Cost {
+	var c cots
+	c.add(n, 1, width)
+	return both(c)
+}
+
+// TruncCost is that of truncating n values of width bits by bits into width to;
+// nothing where that is local, one COT per value otherwise. Extension is bits = 0.
+func TruncCost(n, width, bits, to int) Cost {
+	var c cots
+	if n > 0 && to > width-bits {
+		c.add(n, 1, to-(width-bits))
+	}
+	return serverSends(c)
+}
+
+// SquareCost is that of n squares mod 2^width: width·(width-1)/2 payload bits
+// and width-1 choices each, one round trip.
+func SquareCost(n, width int) Cost {
+	var c cots
+	for i := 0; n > 0 && i < width-1; i++ {
+		c.add(n, 1, width-1-i)
+	}
+	return serverSends(c)
+}
+
+// MulSSCost is that of the products of rows × cols values with one value per
+// row, all of width bits and shared: one round trip. An elementwise product
+// has cols = 1.
+func MulSSCost(rows, cols, width int) Cost {
+	var c cots
+	for i := 0; rows*cols > 0 && i < width; i++ {
+		c.add(rows, cols, width-i)
+	}
+	return both(c)
+}
+
+// MulCost is that of rows × cols shared values of width bits times the server's
+// private vector of cols signed values of vbits bits.
+func MulCost(rows, cols, width, vbits int) Cost {
+	var c cots
+	for i := 0; rows*cols > 0 && i < min(vbits, width); i++ {
+		c.add(cols, rows, width-i)
+	}
+	return clientSends(c)
+}
+
+// CmpCost is that of comparing n values with cuts cuts each, keep bits kept.
+func CmpCost(n, keep, cuts int) Cost {
+	leaf, tree := cmpCost(n, keep, cuts)
+	return leaf.Add(tree)
+}
+
+// cmpCost splits a comparison into its first round trip and the tree of ANDs.
+func cmpCost(n, keep, cuts int) (leaf, tree Cost) {
+	if n == 0 || cuts == 0 {
+		return Cost{}, Cost{}
+	}
+	digits := fixed.Digits(n, cuts, keep)
+	var c cots
+	for i, b := range digits {
+		messages := n * (1<<b - 1)
+		c.choices += packed(n*b, 1)
+		c.payload += packed(messages, cuts)
+		if i > 0 {
+			c.payload += packed(messages, cuts)
+		}
+		c.count += int64(n * b)
+	}
+	leaf = serverSends(c)
+	for count := len(digits); count > 1; count = (count + 1) / 2 {
+		var level cots
+		for node := range count / 2 {
+			width := 2
+			if node == 0 {
+				width = 1
+			}
+			level.add(n*cuts, 1, width)
+		}
+		tree = tree.Add(both(level))
+	}
+	return leaf, tree
+}
+
+// MaxCost is that of the largest of each of rows times cols values of width
+// bits, keep bits of differences kept.
+func MaxCost(rows, cols, width, keep int) Cost {
+	var c Cost
+	for ; cols > 1; cols = (cols + 1) / 2 {
+		n := rows * (cols / 2)
+		c = c.Add(CmpCost(n, keep, 1)).Add(MuxCost(n, width))
+	}
+	return c
+}
+
+// alongside adds costs that share rounds; the deepest counts.
+func alongside(costs ...Cost) Cost {
+	var sum Cost
+	for _, c := range costs {
+		d := max(sum.Depth, c.Depth)
+		sum = sum.With(c).depth(d)
+	}
+	return sum
+}
+
+// PiecewiseCost is that of a piecewise function of n values: comparison and
+// square side by side, one round trip of selections, one of extensions.
+func PiecewiseCost(n int, p fixed.Piecewise) Cost {
+	leaf, tree := cmpCost(n, p.Keep, len(p.Cuts))
+	var square, selections, ends Cost
+	if p.HasQuadratic() {
+		square = SquareCost(n, p.WidthAcc)
+		_, terms := p.Terms(fixed.Quadratic)
+		for range terms {
+			if len(p.Cuts) > 0 {
+				selections = alongside(selections, MuxCost(n, p.WidthMid()))
+			}
+		}
+		w, _ := p.QuadExtend()
+		ends = alongside(ends, TruncCost(n, p.WidthMid(), 0, w))
+	}
+	if p.HasLinear() {
+		_, terms := p.Terms(fixed.Linear)
+		for range terms {
+			if len(p.Cuts) > 0 {
+				selections = alongside(selections, MuxCost(n, p.WidthLin))
+			}
+		}
+		bits, w, _ := p.LinTrunc()
+		ends = alongside(ends, TruncCost(n, p.WidthLin, bits, w))
+	}
+	return alongside(leaf, square).Add(tree).Add(selections).Add(ends)
+}
+
+// InverseCost is that of n reciprocals or reciprocal square roots. The error is
+// that of v.Check.
+func InverseCost(n int, v fixed.Inverse) (Cost, error) {
+	s, err := v.Steps()
+	if err != nil {
+		return Cost{}, err
+	}
+	leaf, tree := cmpCost(n, s.Keep, len(s.Cuts))
+	var normalise, denormalise Cost
+	for i := 1; i < s.Segments; i++ {
+		normalise = alongside(normalise, MuxCost(n, s.WidthM-s.Shift[i]))
+		denormalise = alongside(denormalise, MuxCost(n, s.WidthD-(s.Segments-1-i)))
+	}
+	return alongside(leaf, TruncCost(n, v.In.Width, 0, s.WidthX)).
+		Add(tree).Add(normalise).
+		Add(TruncCost(n, s.WidthM-s.ShrinkM, 0, s.Spline.In.Width)).
+		Add(PiecewiseCost(n, s.Spline)).
+		Add(denormalise).
+		Add(TruncCost(n, s.WidthD, s.TruncD, s.OutWidth)), nil
+}
