@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -248,7 +249,7 @@ func reason(err error, timeout time.Duration) error {
 		return fmt.Errorf("%w (%v)", ErrTimeout, timeout)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w in the middle of a message", ErrPeer)
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):
 		return ErrPeer
 	case errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe):
 		return ErrClosed
