@@ -1,0 +1,158 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"nimbus/frontend/tokenizer"
+	"nimbus/internal/fixed"
+	"nimbus/ir"
+	"nimbus/runtime"
+)
+
+// labelsFile is the bundle's file with the names of the classes, a JSON list.
+const labelsFile = "labels.json"
+
+// A reader turns texts into a plan's inputs and its outputs into answers.
+type reader struct {
+	prog   *runtime.Program
+	tok    *tokenizer.Tokenizer
+	labels []string
+}
+
+func newReader(prog *runtime.Program, bundle runtime.Bundle) (*reader, error) {
+	tok, err := tokenizer.Load(bundle.FS())
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{prog: prog, tok: tok}
+	if data, ok := bundle[labelsFile]; ok {
+		if err := json.Unmarshal(data, &r.labels); err != nil {
+			return nil, fmt.Errorf("%s: %w", labelsFile, err)
+		}
+	}
+	return r, nil
+}
+
+// inputs tokenizes text to the plan's length.
+func (r *reader) inputs(text string, truncate bool) (map[string][]uint64, int, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, 0, errors.New("the text is empty")
+	}
+	enc, err := r.tok.Encode(text, r.prog.Seq, truncate)
+	if err != nil {
+		return nil, 0, err
+	}
+	in, err := encodeInputs(r.prog.Inputs(), enc)
+	return in, enc.Len, err
+}
+
+// encodeInputs fills main's parameters, which must be named ids, types and
+// mask, in any order and number.
+func encodeInputs(params []runtime.Input, enc tokenizer.Encoding) (map[string][]uint64, error) {
+	out := map[string][]uint64{}
+	for _, p := range params {
+		var from []int
+		switch p.Name {
+		case "ids":
+			from = enc.IDs
+		case "types":
+			from = enc.Types
+		case "mask":
+			from = enc.Mask
+		default:
+			return nil, fmt.Errorf("the plan wants an input %%%s of type %s; a text has ids, types and mask", p.Name, p.Type)
+		}
+		if len(from) != p.Type.NumElems() {
+			return nil, fmt.Errorf("the plan wants %s for %%%s, the text has %d", p.Type, p.Name, len(from))
+		}
+		v := make([]uint64, len(from))
+		for i, x := range from {
+			v[i] = uint64(x)
+		}
+		out[p.Name] = v
+	}
+	return out, nil
+}
+
+// answer is the result of one text.
+type answer struct {
+	Label         string    `json:"label"`
+	Class         int       `json:"class"`
+	Probabilities []float64 `json:"probabilities"`
+	Logits        []float64 `json:"logits"`
+	Labels        []string  `json:"labels"`
+}
+
+// answer decodes main's first result, the logits.
+func (r *reader) answer(out [][]uint64) (*answer, error) {
+	if len(out) == 0 || out[0] == nil {
+		return nil, errors.New("the plan reveals nothing to the client")
+	}
+	elem := r.prog.Main.Results[0].Elem
+	logits := make([]float64, len(out[0]))
+	for i, x := range out[0] {
+		if elem.Kind == ir.Fx {
+			logits[i] = fixed.Decode(x, elem.Width, elem.Frac)
+		} else {
+			logits[i] = float64(x)
+		}
+	}
+	return newAnswer(logits, r.labels), nil
+}
+
+func newAnswer(logits []float64, labels []string) *answer {
+	a := &answer{Logits: logits, Probabilities: softmax(logits)}
+	for i, p := range a.Probabilities {
+		if p > a.Probabilities[a.Class] {
+			a.Class = i
+		}
+		name := fmt.Sprintf("class %d", i)
+		if i < len(labels) {
+			name = labels[i]
+		}
+		a.Labels = append(a.Labels, name)
+	}
+	a.Label = a.Labels[a.Class]
+	return a
+}
+
+// String is "positive (positive 0.9861, negative 0.0139)".
+func (a *answer) String() string {
+	parts := make([]string, len(a.Labels))
+	for i, name := range a.Labels {
+		parts[i] = fmt.Sprintf("%s %.4f", name, a.Probabilities[i])
+	}
+	return fmt.Sprintf("%s (%s)", a.Label, strings.Join(parts, ", "))
+}
+
+func softmax(logits []float64) []float64 {
+	top := math.Inf(-1)
+	for _, x := range logits {
+		top = max(top, x)
+	}
+	out, sum := make([]float64, len(logits)), 0.0
+	for i, x := range logits {
+		out[i] = math.Exp(x - top)
+		sum += out[i]
+	}
+	for i := range out {
+		out[i] /= sum
+	}
+	return out
+}
+
+// printAccount prints what a run took, for people.
+func printAccount(w io.Writer, rep *runtime.Report) {
+	fmt.Fprintf(w, "  offline    %.2f s, %s (before the text is needed)\n", rep.Offline.Seconds, bothWays(rep.Offline))
+	fmt.Fprintf(w, "  online     %.2f s, %s\n", rep.Online.Seconds, bothWays(rep.Online))
+	fmt.Fprintf(w, "  rounds     %g online, %g offline\n", rep.Online.Rounds, rep.Offline.Rounds)
+}
+
+func bothWays(p runtime.Phase) string {
+	return fmt.Sprintf("%s sent, %s received", runtime.FormatBytes(p.BytesSent), runtime.FormatBytes(p.BytesReceived))
+}

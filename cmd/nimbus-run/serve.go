@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"sync"
+	"time"
+
+	"nimbus/runtime"
+	"nimbus/runtime/transport"
+)
+
+var serveCommand = &command{
+	name:  "serve",
+	args:  "PLAN -weights MODEL -trust FINGERPRINT[,…] [-listen ADDR] [-state DIR]",
+	short: "offer a model to clients, as its owner",
+	long: `
+PLAN is a file that nimbusc compile made, or the name of an embedded plan such as
+nimbus-sst2-tiny/s32.plan. MODEL is a Hugging Face folder or the name of an embedded
+model. Each client gets a key and encrypted weights of its own, made at its first
+setup and kept in the state folder. The first line on standard output says where
+the server listens; events go to standard error. An interrupt ends it after the
+sessions that are running.`,
+	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
+		o := serveOptions{}
+		fs.StringVar(&o.weights, "weights", "", "`MODEL` folder or embedded name (required)")
+		fs.StringVar(&o.listen, "listen", "127.0.0.1:7100", "`ADDR`ess to listen on; port 0 picks a free one")
+		fs.Var(&o.trust, "trust", "`FINGERPRINT`s of the clients to serve, separated by commas; @FILE reads them from a file (required)")
+		fs.StringVar(&o.state, "state", "", "state folder `DIR` (default server in NIMBUS_HOME)")
+		fs.IntVar(&o.sessions, "sessions", 64, "serve at most `N` clients at once")
+		fs.DurationVar(&o.timeout, "timeout", transport.DefaultTimeout, "give up on a client that is silent for this `DURATION`")
+		fs.StringVar(&o.report, "report", "", "write the accounts of all runs to `FILE` as JSON, one line each")
+		fs.BoolVar(&o.untilEOF, "until-eof", false, "stop when standard input ends")
+		return func(ctx context.Context, args []string) error { return serve(ctx, o, args) }
+	},
+}
+
+type serveOptions struct {
+	weights, listen, state, report string
+	trust                          fingerprints
+	sessions                       int
+	timeout                        time.Duration
+	untilEOF                       bool
+}
+
+// grace is how long running sessions may go on after an interrupt.
+const grace = 20 * time.Second
+
+func serve(ctx context.Context, o serveOptions, args []string) error {
+	switch {
+	case len(args) != 1:
+		return usagef("%d arguments, expected one, the plan", len(args))
+	case o.weights == "":
+		return usagef("no -weights given")
+	case len(o.trust.list) == 0:
+		return usagef("no -trust given: a server needs the fingerprints of its clients")
+	}
+	dir, err := stateDir(o.state, "server")
+	if err != nil {
+		return err
+	}
+	id, err := loadIdentity(dir)
+	if err != nil {
+		return err
+	}
+	prog, err := loadPlan(args[0])
+	if err != nil {
+		return err
+	}
+	l, err := listen(o.listen)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	weights, bundle, err := loadModel(o.weights, prog)
+	if err != nil {
+		return err
+	}
+	record, closeReport, err := recorder(o.report)
+	if err != nil {
+		return err
+	}
+	defer closeReport()
+	logger := log.New(os.Stderr, "", log.LstdFlags)
+	sv := &runtime.Server{
+		Program: prog, Weights: weights, Bundle: bundle, Dir: dir,
+		MaxSessions: o.sessions, Log: logger.Printf, Done: record,
+	}
+	if o.untilEOF {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			cancel()
+		}()
+	}
+	fmt.Printf("listening on %s fingerprint %s\n", l.Addr(), id.Fingerprint())
+	logger.Printf("serving plan %s, %d clients trusted", prog.Digest.Short(), len(o.trust.list))
+	if err := sv.Serve(ctx, l, authenticator(ctx, id, o.trust.list, o.timeout), grace); err != nil {
+		return err
+	}
+	logger.Print("stopped")
+	return nil
+}
+
+// recorder returns what to do with each run's report: append it to a file as
+// a line of JSON, or nothing.
+func recorder(name string) (record func(*runtime.Report), done func() error, err error) {
+	if name == "" {
+		return nil, func() error { return nil }, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	var mu sync.Mutex
+	enc := json.NewEncoder(f)
+	return func(r *runtime.Report) {
+		mu.Lock()
+		defer mu.Unlock()
+		enc.Encode(r)
+	}, f.Close, nil
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"nimbus/runtime"
+	"nimbus/runtime/transport"
+	"nimbus/runtime/transport/tls"
+)
+
+var setupCommand = &command{
+	name:  "setup",
+	args:  "ADDR -trust FINGERPRINT [-state DIR]",
+	short: "fetch and check a server's encrypted weights, once",
+	long: `
+Downloads the plan, the tokenizer and the weights encrypted for this client, and
+keeps them in the state folder, where infer finds them. An interrupted download
+goes on where it stopped; what is there already is not fetched again.`,
+	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
+		c := clientOptions{}
+		c.register(fs)
+		return func(ctx context.Context, args []string) error {
+			if len(args) != 1 {
+				return usagef("%d arguments, expected one, the server's address", len(args))
+			}
+			bar := newBar(os.Stderr)
+			res, err := setup(ctx, c, args[0], bar.update)
+			if err != nil {
+				return err
+			}
+			if res.reused {
+				fmt.Printf("setup of plan %s reused, nothing to fetch\n", res.in.Plan.Short())
+				return nil
+			}
+			fmt.Printf("setup of plan %s done in %.2f s, %s received\n",
+				res.in.Plan.Short(), res.phase.Seconds, runtime.FormatBytes(res.phase.BytesReceived))
+			return nil
+		}
+	},
+}
+
+// clientOptions are the flags that setup and infer share.
+type clientOptions struct {
+	trust   fingerprints
+	state   string
+	timeout time.Duration
+}
+
+func (c *clientOptions) register(fs *flag.FlagSet) {
+	fs.Var(&c.trust, "trust", "the server's `FINGERPRINT` (default: the one that setup noted for ADDR)")
+	fs.StringVar(&c.state, "state", "", "state folder `DIR` (default client in NIMBUS_HOME)")
+	fs.DurationVar(&c.timeout, "timeout", transport.DefaultTimeout, "give up on a server that is silent for this `DURATION`")
+}
+
+// open finds the client's store and identity and the fingerprint that the
+// server at addr must have.
+func (c *clientOptions) open(addr string) (st *runtime.Store, id *tls.Identity, server tls.Fingerprint, err error) {
+	dir, err := stateDir(c.state, "client")
+	if err != nil {
+		return nil, nil, server, err
+	}
+	st = &runtime.Store{Dir: dir}
+	if len(c.trust.list) > 1 {
+		return nil, nil, server, usagef("%d fingerprints given, a server has one", len(c.trust.list))
+	}
+	if len(c.trust.list) == 1 {
+		server = c.trust.list[0]
+	} else {
+		noted, err := st.Lookup(addr)
+		if err != nil {
+			return nil, nil, server, err
+		}
+		server = tls.Fingerprint(noted)
+	}
+	id, err = loadIdentity(dir)
+	return st, id, server, err
+}
+
+// setupResult is what setup did.
+type setupResult struct {
+	in     *runtime.Installed
+	reused bool
+	phase  runtime.Phase
+}
+
+// setup connects to the server at addr and brings the client's store up to
+// what it offers.
+func setup(ctx context.Context, c clientOptions, addr string, progress func(runtime.Progress)) (*setupResult, error) {
+	st, id, server, err := c.open(addr)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	conn, err := dial(ctx, addr, id, server, c.timeout)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	in, reused, err := st.Setup(conn, peerOf(conn), planDigest, progress)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, err
+	}
+	if err := st.Remember(addr, runtime.Digest(server)); err != nil {
+		return nil, err
+	}
+	stats := conn.Stats()
+	return &setupResult{in, reused, runtime.Phase{
+		Seconds: time.Since(start).Seconds(), BytesSent: stats.BytesSent, BytesReceived: stats.BytesReceived,
+		Rounds: float64(stats.Depth) / 2,
+	}}, nil
+}
+
+// planDigest checks a downloaded plan and returns its digest.
+func planDigest(text string) (runtime.Digest, error) {
+	prog, err := parsePlan("plan", text)
+	if err != nil {
+		return runtime.Digest{}, err
+	}
+	return prog.Digest, nil
+}

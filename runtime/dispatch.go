@@ -1,0 +1,255 @@
+package runtime
+
+import (
+	"fmt"
+
+	"nimbus/internal/fixed"
+	"nimbus/ir"
+	"nimbus/runtime/ot"
+	"nimbus/runtime/share"
+)
+
+// exec executes one op: it reads its arguments from the session's environment
+// and puts its results there.
+type exec func(s *Session, o *ir.Op) error
+
+// dispatch binds plan ops to the functions that implement them. It is the
+// only place that knows both.
+var dispatch = map[string]exec{
+	"io.share":  ioShare,
+	"io.reveal": ioReveal,
+
+	"ss.add":         arith2(func(s *Session, o *ir.Op, x, y share.Arith) (share.Arith, error) { return share.Add(x, y), nil }),
+	"ss.sub":         arith2(ssSub),
+	"ss.add_const":   arith1(ssAddConst),
+	"ss.mul_const":   arith1(ssMulConst),
+	"ss.shl":         arith1(ssShl),
+	"ss.add_bias":    arithClear(ssAddBias),
+	"ss.add_mask":    arithClear(ssAddMask),
+	"ss.sum":         arith1(func(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) { return share.Sum(x), nil }),
+	"ss.shrink":      arith1(ssShrink),
+	"ss.reduce":      arith1(ssReduce),
+	"ss.transpose":   either(ssTranspose),
+	"ss.split_heads": arith1(ssSplitHeads),
+	"ss.merge_heads": arith1(func(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) { return share.MergeHeads(x), nil }),
+	"ss.split":       ssSplit,
+	"ss.slice":       either(ssSlice),
+	"ss.reshape":     either(ssReshape),
+	"ss.xor":         ssXor,
+	"ss.not":         ssNot,
+
+	"ot.cmp":       otCmp,
+	"ot.mux":       otMux,
+	"ot.trunc":     arith1(otTrunc),
+	"ot.extend":    arith1(otExtend),
+	"ot.square":    arith1(otSquare),
+	"ot.mul_ss":    arith2(func(s *Session, o *ir.Op, x, y share.Arith) (share.Arith, error) { return s.ot.MulSS(x, y) }),
+	"ot.mul":       arithClear(otMul),
+	"ot.max":       arith1(otMax),
+	"ot.piecewise": arith1(otPiecewise),
+	"ot.recip":     arith1(otRecip),
+	"ot.rsqrt":     arith1(otRsqrt),
+
+	"he.select":    heSelect,
+	"he.matmul":    arithClear(heMatmul),
+	"he.matmul_ss": arith2(heMatmulSS),
+}
+
+// format is the fixed-point format of a type.
+func format(t ir.Type) fixed.Format { return fixed.Format{Width: t.Elem.Width, Frac: t.Elem.Frac} }
+
+func ssSub(s *Session, o *ir.Op, x, y share.Arith) (share.Arith, error) {
+	if x.Len() != y.Len() {
+		return share.SubBroadcast(x, y), nil
+	}
+	return share.Sub(x, y), nil
+}
+
+func ssAddConst(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	c, err := format(o.Args[0].Type()).Encode(o.Attrs.Float("value", 0))
+	if err != nil {
+		return x, err
+	}
+	return share.AddConst(s.party, x, c), nil
+}
+
+func ssMulConst(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	c, err := fixed.Encode(o.Attrs.Float("value", 0), x.Width, o.Attrs.Int("frac", 0))
+	if err != nil {
+		return x, err
+	}
+	return share.MulConst(x, c), nil
+}
+
+func ssShl(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	return share.MulConst(x, uint64(1)<<o.Attrs.Int("bits", 0)), nil
+}
+
+func ssAddBias(s *Session, o *ir.Op, x share.Arith, v vector) (share.Arith, error) {
+	if s.party == share.Server && v.V == nil {
+		return x, fmt.Errorf("argument %s has no value", o.Args[1])
+	}
+	return share.AddBias(s.party, x, v.V), nil
+}
+
+// ssAddMask adds value where the mask is 0, along the last axis. The mask is
+// the client's secret, so only its half changes.
+func ssAddMask(s *Session, o *ir.Op, x share.Arith, v vector) (share.Arith, error) {
+	if s.party != share.Client {
+		return share.AddMask(s.party, x, nil), nil
+	}
+	if v.V == nil {
+		return x, fmt.Errorf("argument %s has no value", o.Args[1])
+	}
+	c, err := format(o.Args[0].Type()).Encode(o.Attrs.Float("value", 0))
+	if err != nil {
+		return x, err
+	}
+	add := make([]uint64, len(v.V))
+	for i, keep := range v.V {
+		add[i] = c & (keep&1 - 1)
+	}
+	return share.AddMask(s.party, x, add), nil
+}
+
+func ssShrink(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	return share.Shrink(s.party, x, o.Attrs.Int("bits", 0)), nil
+}
+
+func ssReduce(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	return share.Reduce(x, o.Results[0].Type.Elem.Width), nil
+}
+
+func ssTranspose(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	return share.Transpose(x, o.Attrs.Ints("perm")), nil
+}
+
+func ssSplitHeads(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	return share.SplitHeads(x, o.Attrs.Int("heads", 1)), nil
+}
+
+func ssSplit(s *Session, o *ir.Op) error {
+	x, bits, err := s.numbersOrBits(o, 0)
+	if err != nil {
+		return err
+	}
+	for i, part := range share.Split(x, o.Axis(), len(o.Results)) {
+		if err := s.putNumbersOrBits(o, i, part, bits); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ssSlice(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	return share.Slice(x, o.Axis(), o.Attrs.Int("start", 0), o.Attrs.Int("len", 0)), nil
+}
+
+func ssReshape(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	return share.Reshape(x, o.Results[0].Type.Shape...), nil
+}
+
+func ssXor(s *Session, o *ir.Op) error {
+	a, err := s.boolean(o, 0)
+	if err != nil {
+		return err
+	}
+	b, err := s.boolean(o, 1)
+	if err != nil {
+		return err
+	}
+	return s.put(o, 0, share.Xor(a, b))
+}
+
+func ssNot(s *Session, o *ir.Op) error {
+	b, err := s.boolean(o, 0)
+	if err != nil {
+		return err
+	}
+	return s.put(o, 0, share.Not(s.party, b))
+}
+
+func otCmp(s *Session, o *ir.Op) error {
+	x, err := s.arith(o, 0)
+	if err != nil {
+		return err
+	}
+	cuts := o.Attrs.Int64s("cuts")
+	n := len(cuts)
+	if s.party == share.Client {
+		cuts = nil
+	}
+	b, err := s.ot.Cmp(x, cuts, n, ot.CmpOpts{Keep: o.Attrs.Int("keep", x.Width), Drop: o.Attrs.Int("drop", 0)})
+	if err != nil {
+		return err
+	}
+	return s.put(o, 0, b)
+}
+
+func otMux(s *Session, o *ir.Op) error {
+	b, err := s.boolean(o, 0)
+	if err != nil {
+		return err
+	}
+	x, err := s.arith(o, 1)
+	if err != nil {
+		return err
+	}
+	y, err := s.ot.Mux(b, x)
+	if err != nil {
+		return err
+	}
+	return s.put(o, 0, y)
+}
+
+func otTrunc(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	return s.ot.Trunc(x, o.Attrs.Int("bits", 0), o.Results[0].Type.Elem.Width)
+}
+
+func otExtend(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	return s.ot.Trunc(x, 0, o.Results[0].Type.Elem.Width)
+}
+
+func otSquare(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	return s.ot.Square(x, o.Results[0].Type.Elem.Width)
+}
+
+func otMul(s *Session, o *ir.Op, x share.Arith, v vector) (share.Arith, error) {
+	if s.party == share.Server && v.V == nil {
+		return x, fmt.Errorf("argument %s has no value", o.Args[1])
+	}
+	return s.ot.Mul(x, v.V, v.Type.Elem.Width)
+}
+
+func otMax(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	return s.ot.Max(x, ot.CmpOpts{Keep: o.Attrs.Int("keep", x.Width), Drop: o.Attrs.Int("drop", 0)})
+}
+
+func otPiecewise(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	spec, err := fixed.Attrs{
+		Cuts: o.Attrs.Int64s("cuts"), Pieces: o.Attrs.Int64Lists("pieces"),
+		Keep: o.Attrs.Int("keep", 0), Drop: o.Attrs.Int("drop", 0),
+		WidthAcc: o.Attrs.Int("width_acc", 0), FracAcc: o.Attrs.Int("frac_acc", 0),
+		MidFrac: o.Attrs.Int("mid_frac", 0), WidthLin: o.Attrs.Int("width_lin", 0),
+	}.Piecewise(format(o.Args[0].Type()), format(o.Results[0].Type))
+	if err != nil {
+		return x, err
+	}
+	return s.ot.Piecewise(x, spec)
+}
+
+// inverseSpec reads the attributes of ot.recip and ot.rsqrt.
+func inverseSpec(o *ir.Op, kind fixed.InverseKind) fixed.Inverse {
+	return fixed.Inverse{
+		Kind: kind, In: format(o.Args[0].Type()), Out: format(o.Results[0].Type),
+		Lo: o.Attrs.Int("lo", 0), Hi: o.Attrs.Int("hi", 0),
+	}
+}
+
+func otRecip(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	return s.ot.Recip(x, inverseSpec(o, fixed.Recip))
+}
+
+func otRsqrt(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	return s.ot.Rsqrt(x, inverseSpec(o, fixed.Rsqrt))
+}

@@ -1,0 +1,202 @@
+package runtime
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"nimbus/runtime/transport"
+)
+
+// Setup is the client's side of a setup session with server over conn: it
+// brings the store up to what the server offers and reports whether
+// everything was there already. An interrupted download is
+// continued. validate looks at the downloaded plan and returns its digest.
+func (st *Store) Setup(conn transport.Conn, server Peer, validate func(plan string) (Digest, error), progress func(Progress)) (in *Installed, reused bool, err error) {
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	if _, err := greet(conn, hello{Version: ProtocolVersion, Party: 0, Mode: ModeSetup, Params: paramDigest(), Binding: server.Binding}); err != nil {
+		return nil, false, err
+	}
+	o, err := awaitOffer(conn, progress)
+	if err != nil {
+		return nil, false, err
+	}
+	if in, err := st.Find(server.Fingerprint, o.Plan.String()); err == nil && in.Key == o.Key && in.has(o) {
+		return in, true, st.finishSession(conn, in)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, false, err
+	}
+	in = &Installed{
+		Dir:    filepath.Join(st.serverDir(server.Fingerprint), o.Plan.String()),
+		Server: server.Fingerprint, Plan: o.Plan, Key: o.Key,
+	}
+	if err := os.MkdirAll(in.Dir, 0o700); err != nil {
+		return nil, false, diskError(err, in.Dir)
+	}
+	if err := os.Remove(filepath.Join(in.Dir, installedFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, false, err
+	}
+	for item := range itemCount {
+		if err := fetchItem(conn, in.Dir, item, o, progress); err != nil {
+			return nil, false, err
+		}
+		if item == itemPlan {
+			text, err := in.PlanText()
+			if err != nil {
+				return nil, false, err
+			}
+			digest, err := validate(text)
+			if err != nil {
+				return nil, false, fmt.Errorf("setup: the server's plan: %w", err)
+			}
+			if digest != o.Plan {
+				return nil, false, fmt.Errorf("setup: the server's plan has digest %s, it offered %s", digest.Short(), o.Plan.Short())
+			}
+		}
+	}
+	if _, err := in.Bundle(); err != nil {
+		return nil, false, fmt.Errorf("setup: the server's tokenizer: %w", err)
+	}
+	if err := checkArtefact(in); err != nil {
+		return nil, false, err
+	}
+	if err := st.finish(in, o); err != nil {
+		return nil, false, err
+	}
+	return in, false, st.finishSession(conn, in)
+}
+
+// finishSession tells the server that nothing more is wanted.
+func (st *Store) finishSession(conn transport.Conn, in *Installed) error {
+	if err := writeFile(filepath.Join(st.serverDir(in.Server), "current"), []byte(in.Plan.String()), 0o600); err != nil {
+		return err
+	}
+	return sendNow(conn, marshalRequest(itemDone, 0, 0))
+}
+
+// has tells whether the installed weights are the offered ones, by size and
+// recorded checksum.
+func (in *Installed) has(o *offer) bool {
+	info, err := os.Stat(in.Artefact())
+	return err == nil && uint64(info.Size()) == o.Size[itemArtefact]
+}
+
+// fetchItem downloads one item into dir. What an earlier download of the same
+// item left in its .part file is hashed and kept.
+func fetchItem(conn transport.Conn, dir string, item int, o *offer, progress func(Progress)) (err error) {
+	var (
+		path = filepath.Join(dir, itemFiles[item])
+		part = path + ".part"
+		want = part + ".sha256"
+		size = o.Size[item]
+	)
+	if sum, n, err := sumFile(path); err == nil && uint64(n) == size && sum == o.Sum[item] {
+		return nil
+	}
+	if text, err := os.ReadFile(want); err != nil || strings.TrimSpace(string(text)) != o.Sum[item].String() {
+		if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := writeFile(want, []byte(o.Sum[item].String()+"\n"), 0o600); err != nil {
+			return fmt.Errorf("setup: %w", err)
+		}
+	}
+	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("setup: %w", diskError(err, part))
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil && cerr != nil {
+			err = fmt.Errorf("setup: %w", diskError(cerr, part))
+		}
+	}()
+	h := sha256.New()
+	have, err := resumeAt(f, h, size)
+	if err != nil {
+		return fmt.Errorf("setup: %w", err)
+	}
+	show := func(done uint64) {
+		progress(Progress{Stage: "download " + itemNames[item], Done: int64(done), Total: int64(size), Bytes: true})
+	}
+	show(have)
+	if err := download(conn, io.MultiWriter(f, h), item, have, size, show); err != nil {
+		return fmt.Errorf("setup: download %s: %w", itemNames[item], diskError(err, part))
+	}
+	var got Digest
+	h.Sum(got[:0])
+	if got != o.Sum[item] {
+		os.Remove(part)
+		os.Remove(want)
+		return WithHint(fmt.Errorf("setup: downloaded %s has checksum %s, expected %s", itemNames[item], got.Short(), o.Sum[item].Short()),
+			"the damaged file was deleted; run nimbus-run setup again")
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("setup: %w", diskError(err, part))
+	}
+	if err := os.Rename(part, path); err != nil {
+		return fmt.Errorf("setup: %w", err)
+	}
+	os.Remove(want)
+	return nil
+}
+
+// resumeAt hashes what f holds, cuts it to whole pieces and leaves the file's
+// position behind them.
+func resumeAt(f *os.File, h hash.Hash, size uint64) (uint64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return 0, nil
+	}
+	have := min(uint64(info.Size()), size)
+	if have < size {
+		have -= have % pieceLen
+	}
+	if err := f.Truncate(int64(have)); err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(h, f)
+	return have, err
+}
+
+// download requests [from, size) of an item in pieces, window of them at a
+// time, and writes them to w in order.
+func download(conn transport.Conn, w io.Writer, item int, from, size uint64, show func(done uint64)) error {
+	asked := from
+	for got := from; got < size; {
+		for asked < size && asked-got < window*pieceLen {
+			n := min(size-asked, pieceLen)
+			if err := sendNow(conn, marshalRequest(uint8(item), asked, uint32(n))); err != nil {
+				return err
+			}
+			asked += n
+		}
+		n := min(size-got, pieceLen)
+		b, err := conn.Recv(int(n))
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+		got += n
+		show(got)
+	}
+	return nil
+}
+
+func parseDigest(s string, d *Digest) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == len(d) && copy(d[:], b) == len(d)
+}

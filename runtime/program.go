@@ -1,0 +1,120 @@
+package runtime
+
+import (
+	"fmt"
+
+	"nimbus/ir"
+	"nimbus/runtime/share"
+)
+
+// Program is a verified plan made ready for execution. It is immutable and
+// serves any number of sessions at once.
+type Program struct {
+	Module *ir.Module
+	Text   string // canonical print, what the digest is over
+	Digest Digest
+	Main   *ir.Func
+
+	// Seq is the length in tokens that the plan was compiled for; zero for a
+	// plan that does not say.
+	Seq int
+	// ClientSends and ServerSends are the exact numbers of correlated OTs that
+	// one run consumes, by sender.
+	ClientSends, ServerSends int
+
+	funcs map[string]*ir.Func
+	// last tells which values nobody reads after an op, so that they can be
+	// dropped.
+	last map[*ir.Op][]*ir.Value
+}
+
+// NewProgram checks that m can be executed here: it is a plan, this release
+// knows every op in it, and main's results are opened.
+func NewProgram(m *ir.Module) (*Program, error) {
+	if err := checkPlan(m); err != nil {
+		return nil, err
+	}
+	p := &Program{
+		Module:      m,
+		Text:        m.String(),
+		Seq:         m.Attrs.Int("seq", 0),
+		ClientSends: m.Attrs.Int("cot_client_sends", 0),
+		ServerSends: m.Attrs.Int("cot_server_sends", 0),
+		funcs:       map[string]*ir.Func{},
+		last:        map[*ir.Op][]*ir.Value{},
+	}
+	var err error
+	if p.Digest, err = planDigest(m); err != nil {
+		return nil, err
+	}
+	const most = 1 << 33 // correlated OTs; more is a corrupt plan
+	if p.ClientSends < 0 || p.ServerSends < 0 || p.ClientSends > most || p.ServerSends > most {
+		return nil, fmt.Errorf("plan %s: cot_client_sends %d, cot_server_sends %d: out of range", m.Name, p.ClientSends, p.ServerSends)
+	}
+	for _, f := range m.Funcs {
+		p.funcs[f.Name] = f
+		p.findLastUses(f)
+		for _, o := range f.Body {
+			if err := p.checkOp(f, o); err != nil {
+				return nil, err
+			}
+		}
+	}
+	p.Main = p.funcs["main"]
+	if p.Main == nil {
+		return nil, fmt.Errorf("plan %s: no function @main", m.Name)
+	}
+	return p, nil
+}
+
+func (p *Program) checkOp(f *ir.Func, o *ir.Op) error {
+	if o.Name == "return" || o.Callee != "" {
+		return nil
+	}
+	if _, ok := dispatch[o.Name]; !ok {
+		return WithHint(fmt.Errorf("plan %s: %s: @%s: this release does not know the op %s", p.Module.Name, o.Pos, f.Name, o.Name),
+			"the plan was made by another release of nimbusc; compile it again")
+	}
+	return nil
+}
+
+// findLastUses fills p.last for one function: walking backwards, the first
+// time a value is met is its last use.
+func (p *Program) findLastUses(f *ir.Func) {
+	seen := map[*ir.Value]bool{}
+	for i := len(f.Body) - 1; i >= 0; i-- {
+		o := f.Body[i]
+		for _, r := range o.Results {
+			if !seen[r] { // nobody reads it
+				seen[r] = true
+				p.last[o] = append(p.last[o], r)
+			}
+		}
+		for _, a := range o.Args {
+			if a.Value != nil && !seen[a.Value] {
+				seen[a.Value] = true
+				p.last[o] = append(p.last[o], a.Value)
+			}
+		}
+	}
+}
+
+// Input is one parameter of main: a private vector of one party.
+type Input struct {
+	Name  string
+	Party int
+	Type  ir.Type
+}
+
+// Inputs lists main's parameters in order.
+func (p *Program) Inputs() []Input {
+	var out []Input
+	for _, v := range p.Main.Params {
+		party := share.Client
+		if v.Type.Party == ir.Server {
+			party = share.Server
+		}
+		out = append(out, Input{v.Name, party, v.Type})
+	}
+	return out
+}

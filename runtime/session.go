@@ -1,0 +1,396 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"nimbus/internal/prg"
+	"nimbus/ir"
+	"nimbus/runtime/corr"
+	"nimbus/runtime/ot"
+	"nimbus/runtime/share"
+	"nimbus/runtime/transport"
+)
+
+// softSpokenK is the field size exponent of the OT extension.
+const softSpokenK = 4
+
+// The client's requests within a session, one byte each.
+const (
+	requestPrepare = 1 // make what the next run consumes
+	requestRun     = 2
+	requestBye     = 3
+)
+
+// Weights are the server's weights by declared name, each encoded for the
+// ring of its declaration, row-major.
+type Weights map[string][]uint64
+
+// String keeps weights out of logs.
+func (w Weights) String() string { return fmt.Sprintf("runtime.Weights(%d redacted)", len(w)) }
+
+// GoString is String.
+func (w Weights) GoString() string { return w.String() }
+
+// Config says which side of a session this party is.
+type Config struct {
+	Party   int // share.Client or share.Server
+	Program *Program
+	Weights Weights  // server
+	Keys    *KeyRing // server: the keys under which it encrypted weights for this client
+	Stock   *Stock   // client: the encrypted weights
+
+	// Binding is the secure channel's value, see Peer.
+	Binding Digest
+
+	// Random is where all randomness comes from; nil means fresh from the
+	// operating system. Only tests set it.
+	Random *prg.PRG
+}
+
+// Session is one connection's life as client or server, after setup. It is
+// not safe for concurrent use. After its first error it is dead: the
+// connection is closed and every secret dropped.
+type Session struct {
+	party   int
+	conn    transport.Conn
+	prog    *Program
+	weights Weights
+	rng     *prg.PRG
+
+	ot *ot.Protocol
+	c  *corr.Corr
+	he heState
+
+	env   env
+	start time.Time
+	ops   []OpCount
+	depth int // of calls
+
+	open    bool // base OTs and key exchange are done
+	ready   bool // the pools hold what a run consumes
+	offline Phase
+	err     error
+}
+
+// Connect makes a client session: the handshake, nothing else.
+func Connect(conn transport.Conn, cfg Config) (*Session, error) {
+	s := newSession(conn, cfg)
+	mine := hello{
+		Version: ProtocolVersion, Party: share.Client, Mode: ModeInfer,
+		Plan: cfg.Program.Digest, Params: paramDigest(), Key: cfg.Stock.keyID(), Binding: cfg.Binding,
+	}
+	if _, err := greet(conn, mine); err != nil {
+		return nil, s.fail(err)
+	}
+	return s, nil
+}
+
+// accept makes a server session from a connection whose client has said
+// hello: the second half of the handshake, nothing else.
+func accept(conn transport.Conn, cfg Config, peer hello) (*Session, error) {
+	s := newSession(conn, cfg)
+	mine := hello{
+		Version: ProtocolVersion, Party: share.Server, Mode: ModeInfer,
+		Plan: cfg.Program.Digest, Params: paramDigest(), Key: cfg.Keys.id(), Binding: cfg.Binding,
+	}
+	if err := answerHello(conn, mine, peer); err != nil {
+		return nil, s.fail(err)
+	}
+	return s, nil
+}
+
+// Accept makes a server session: it waits for the client's hello and answers.
+func Accept(conn transport.Conn, cfg Config) (*Session, error) {
+	peer, err := awaitHello(conn)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return accept(conn, cfg, peer)
+}
+
+func newSession(conn transport.Conn, cfg Config) *Session {
+	rng := cfg.Random
+	if rng == nil {
+		rng = prg.Fresh()
+	}
+	s := &Session{party: cfg.Party, conn: conn, prog: cfg.Program, weights: cfg.Weights, rng: rng.Child("session")}
+	s.he.keys, s.he.stock = cfg.Keys, cfg.Stock
+	return s
+}
+
+// fail ends the session with its first error and drops its secrets.
+func (s *Session) fail(err error) error {
+	if s.err == nil {
+		s.err = err
+		s.drop()
+		s.conn.Close()
+	}
+	return err
+}
+
+func (s *Session) drop() {
+	s.ot, s.c, s.env, s.rng = nil, nil, nil, nil
+	s.he = heState{}
+	s.weights = nil
+}
+
+// errClosed is what a session that was closed in peace answers.
+var errClosed = errors.New("session is closed")
+
+// Close ends the session. A client says goodbye.
+func (s *Session) Close() error {
+	if s.err != nil {
+		return nil
+	}
+	var err error
+	if s.party == share.Client {
+		err = sendNow(s.conn, []byte{requestBye})
+	}
+	s.err = errClosed
+	s.drop()
+	if cerr := s.conn.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// Stats returns the connection's counters.
+func (s *Session) Stats() transport.Stats { return s.conn.Stats() }
+
+// Prepare does everything that can be done before the input is known: base
+// OTs and key exchange once, and the correlations that one run consumes. The
+// client calls it; the server's Serve answers.
+func (s *Session) Prepare() (Phase, error) {
+	if s.err != nil {
+		return Phase{}, s.err
+	}
+	if err := sendNow(s.conn, []byte{requestPrepare}); err != nil {
+		return Phase{}, s.fail(fmt.Errorf("prepare: send: %w", err))
+	}
+	before := s.offline
+	if err := s.prepare(); err != nil {
+		return Phase{}, s.fail(err)
+	}
+	return Phase{
+		s.offline.Seconds - before.Seconds, s.offline.BytesSent - before.BytesSent,
+		s.offline.BytesReceived - before.BytesReceived, s.offline.Rounds - before.Rounds,
+	}, nil
+}
+
+// prepare is Prepare's work, the same on both sides.
+func (s *Session) prepare() error {
+	m := measure(s.conn)
+	if !s.open {
+		c, err := corr.Setup(s.conn, s.party, corr.Config{Ext: corr.SoftSpoken{K: softSpokenK}}, s.rng.Child("corr"))
+		if err != nil {
+			return fmt.Errorf("base OT: %w", err)
+		}
+		s.c = c
+		s.ot = ot.New(s.conn, s.party, c, s.rng.Child("ot"))
+		if err := s.he.open(s); err != nil {
+			return fmt.Errorf("key exchange: %w", err)
+		}
+		s.open = true
+	}
+	if !s.ready {
+		sends, receives := s.prog.ClientSends, s.prog.ServerSends
+		if s.party == share.Server {
+			sends, receives = receives, sends
+		}
+		if err := s.c.Prefill(sends, receives); err != nil {
+			return fmt.Errorf("prefill: %w", err)
+		}
+		s.ready = true
+	}
+	s.offline = s.offline.Add(m.phase())
+	return nil
+}
+
+// Run executes the plan once, as the client, on its inputs by parameter name,
+// and returns what was revealed to it, in the order of main's results (nil
+// where a result is not for this party).
+func (s *Session) Run(inputs map[string][]uint64) ([][]uint64, *Report, error) {
+	if s.err != nil {
+		return nil, nil, s.err
+	}
+	for _, in := range s.prog.Inputs() {
+		if in.Party != share.Client {
+			continue
+		}
+		if err := checkVector(in.Type, inputs[in.Name]); err != nil {
+			return nil, nil, fmt.Errorf("input %%%s: %w", in.Name, err) // nothing was sent: the session lives
+		}
+	}
+	if !s.ready {
+		if _, err := s.Prepare(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := sendNow(s.conn, []byte{requestRun}); err != nil {
+		return nil, nil, s.fail(fmt.Errorf("run: send: %w", err))
+	}
+	out, rep, err := s.run(inputs)
+	if err != nil {
+		return nil, nil, s.fail(err)
+	}
+	return out, rep, nil
+}
+
+// Serve answers the client's requests until it says goodbye. Each finished
+// run is handed to done, which may be nil.
+func (s *Session) Serve(inputs map[string][]uint64, done func(*Report)) error {
+	if s.err != nil {
+		return s.err
+	}
+	for {
+		b, err := s.conn.Recv(1)
+		if err != nil {
+			return s.fail(fmt.Errorf("request: %w", err))
+		}
+		switch b[0] {
+		case requestPrepare:
+			if err := s.prepare(); err != nil {
+				return s.fail(err)
+			}
+		case requestRun:
+			if !s.ready {
+				return s.fail(errors.New("request: the peer wants a run that was not prepared"))
+			}
+			_, rep, err := s.run(inputs)
+			if err != nil {
+				return s.fail(err)
+			}
+			if done != nil {
+				done(rep)
+			}
+		case requestBye:
+			return s.Close()
+		default:
+			return s.fail(fmt.Errorf("request: unknown request %d", b[0]))
+		}
+	}
+}
+
+// run executes main once.
+func (s *Session) run(inputs map[string][]uint64) ([][]uint64, *Report, error) {
+	s.ready = false
+	m := measure(s.conn)
+	s.start, s.ops = m.start, nil
+	args := make([]any, 0, len(s.prog.Main.Params))
+	for _, in := range s.prog.Inputs() {
+		v := vector{Type: in.Type}
+		if in.Party == s.party {
+			v.V = inputs[in.Name]
+			if err := checkVector(in.Type, v.V); err != nil {
+				return nil, nil, fmt.Errorf("input %%%s: %w", in.Name, err)
+			}
+		}
+		args = append(args, v)
+	}
+	results, err := s.call(s.prog.Main, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	out := make([][]uint64, len(results))
+	for i, r := range results {
+		v, ok := r.(vector)
+		if !ok {
+			return nil, nil, fmt.Errorf("@main: result %d is still shared", i)
+		}
+		out[i] = v.V
+	}
+	rep := &Report{
+		Party: partyName(s.party), Plan: s.prog.Digest.String(),
+		Offline: s.offline, Online: m.phase(), Ops: s.ops, PeakRSS: PeakRSS(),
+	}
+	s.ops, s.offline = nil, Phase{}
+	return out, rep, nil
+}
+
+// maxCalls bounds the nesting of calls; the verifier forbids recursion.
+const maxCalls = 64
+
+// call executes a function and returns its results.
+func (s *Session) call(f *ir.Func, args []any) ([]any, error) {
+	if s.depth++; s.depth > maxCalls {
+		return nil, fmt.Errorf("@%s: calls nest deeper than %d", f.Name, maxCalls)
+	}
+	outer := s.env
+	defer func() {
+		s.env = outer
+		s.depth--
+	}()
+	s.env = make(env, len(f.Params))
+	for i, p := range f.Params {
+		s.env[p] = args[i]
+	}
+	for _, o := range f.Body {
+		if o.Name == "return" {
+			return s.values(o)
+		}
+		if err := s.exec(f, o); err != nil {
+			return nil, err
+		}
+		for _, v := range s.prog.last[o] {
+			delete(s.env, v)
+		}
+	}
+	return nil, fmt.Errorf("@%s: no return", f.Name)
+}
+
+func (s *Session) values(o *ir.Op) ([]any, error) {
+	out := make([]any, len(o.Args))
+	for i, a := range o.Args {
+		v, ok := s.env[a.Value]
+		if !ok {
+			return nil, fmt.Errorf("%s: %s has no value", o.Name, a)
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// exec executes one op and counts what it took.
+func (s *Session) exec(f *ir.Func, o *ir.Op) error {
+	if o.Callee != "" {
+		callee := s.prog.funcs[o.Callee]
+		if callee == nil {
+			return fmt.Errorf("call @%s: no such function", o.Callee)
+		}
+		args, err := s.values(o)
+		if err != nil {
+			return err
+		}
+		results, err := s.call(callee, args)
+		if err != nil {
+			return err
+		}
+		for i, r := range results {
+			if err := s.put(o, i, r); err != nil {
+				return fmt.Errorf("call @%s: %w", o.Callee, err)
+			}
+		}
+		return nil
+	}
+	m := measure(s.conn)
+	if err := dispatch[o.Name](s, o); err != nil {
+		return fmt.Errorf("%s: %w", opName(o), err)
+	}
+	count := OpCount{Name: o.Name, Pos: o.Pos.String(), Start: m.start.Sub(s.start).Seconds(), Phase: m.phase()}
+	if len(o.Results) > 0 {
+		count.Result, count.Type = "%"+o.Results[0].Name, o.Results[0].Type.String()
+	}
+	s.ops = append(s.ops, count)
+	return nil
+}
+
+// opName names an op for an error: "ot.trunc %qkv".
+func opName(o *ir.Op) string {
+	if len(o.Results) == 0 {
+		return o.Name
+	}
+	return o.Name + " %" + o.Results[0].Name
+}
