@@ -1,0 +1,162 @@
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"nimbus/frontend"
+	"nimbus/frontend/hf"
+	"nimbus/frontend/synth"
+	"nimbus/frontend/tokenizer"
+	"nimbus/ir"
+	"nimbus/models"
+)
+
+// syntheticSeed makes synthetic weights the same for both parties and every run.
+const syntheticSeed = 1
+
+// A Source gives the tensors that a module's recipes name, as weights.Source.
+type Source interface {
+	Tensor(name string) (shape []int, data []float32, err error)
+}
+
+// A Bundle is one model: what it computes, its weights, its tokenizer.
+type Bundle struct {
+	Name      string
+	Tokenizer *tokenizer.Tokenizer // nil for a description without vocabulary
+	Synthetic bool                 // the weights are made up
+
+	model       *hf.Model // of a Hugging Face folder
+	dir         fs.FS     // of a description
+	description string    // file in dir
+	files       *hf.Weights
+}
+
+// Open finds name; see the package's doc. Close releases the weights.
+func Open(name string) (*Bundle, error) {
+	clean := filepath.Clean(name)
+	info, err := os.Stat(clean)
+	switch {
+	case name == "":
+		return nil, fmt.Errorf("bundle: no model is named")
+	case err == nil && info.IsDir():
+		return open(clean, os.DirFS(clean), "config.json")
+	case err == nil:
+		if !strings.HasSuffix(clean, ".model") {
+			return nil, fmt.Errorf("bundle: %s is neither a folder nor a .model description", name)
+		}
+		return open(clean, os.DirFS(filepath.Dir(clean)), filepath.Base(clean))
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid):
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+
+	folder, file := path.Split(strings.TrimSuffix(filepath.ToSlash(clean), ".model"))
+	if folder = strings.TrimSuffix(folder, "/"); folder == "" {
+		folder = file
+	}
+	dir, err := models.Open(folder)
+	if err != nil {
+		return nil, fmt.Errorf("bundle: there is no file or folder %s, nor an embedded model of that name; embedded are %s", name, strings.Join(models.Names(), ", "))
+	}
+	if _, err := fs.Stat(dir, "config.json"); err == nil && file == folder {
+		return open(name, dir, "config.json")
+	}
+	if _, err := fs.Stat(dir, file+".model"); err != nil {
+		return nil, fmt.Errorf("bundle: the embedded %s has no description %s.model", folder, file)
+	}
+	return open(name, dir, file+".model")
+}
+
+func open(name string, dir fs.FS, file string) (b *Bundle, err error) {
+	b = &Bundle{Name: name}
+	if file == "config.json" {
+		if b.model, err = hf.Open(dir); err != nil {
+			return nil, err
+		}
+	} else {
+		b.dir, b.description = dir, file
+		if b.files, err = hf.OpenWeights(dir); err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			b.files, b.Synthetic = nil, true
+		}
+	}
+	if b.Tokenizer, err = openTokenizer(dir); err != nil {
+		b.Close()
+		return nil, err
+	}
+	if b.model != nil && b.Tokenizer != nil && b.Tokenizer.Size() > b.model.Config.Vocab {
+		b.Close()
+		return nil, fmt.Errorf("bundle: %s: the tokenizer has %d tokens, but the model's vocab_size is %d", name, b.Tokenizer.Size(), b.model.Config.Vocab)
+	}
+	return b, nil
+}
+
+// openTokenizer returns nil where there is no vocabulary at all.
+func openTokenizer(dir fs.FS) (*tokenizer.Tokenizer, error) {
+	for _, file := range []string{"tokenizer.json", "vocab.txt"} {
+		if _, err := fs.Stat(dir, file); err == nil {
+			return tokenizer.Load(dir)
+		}
+	}
+	return nil, nil
+}
+
+// Module builds the nn-level module; set replaces parameters, usually seq.
+func (b *Bundle) Module(set frontend.Set) (*ir.Module, error) {
+	if b.model != nil {
+		return b.model.Module(set)
+	}
+	m, err := frontend.Compile(b.dir, b.description, set)
+	if err != nil {
+		return nil, err
+	}
+	if b.files != nil {
+		if err := b.files.Check(m); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// Weights returns the source of the weights; the model must not be closed
+// while it is in use. Synthetic ones are made for the module that set describes.
+func (b *Bundle) Weights(set frontend.Set) (Source, error) {
+	switch {
+	case b.model != nil:
+		return b.model, nil
+	case b.files != nil:
+		return b.files, nil
+	}
+	m, err := b.Module(set)
+	if err != nil {
+		return nil, err
+	}
+	return synth.New(m, syntheticSeed)
+}
+
+// Labels names the logits, nil where only a description knows them; then they
+// are the labels attribute of its module.
+func (b *Bundle) Labels() []string {
+	if b.model == nil {
+		return nil
+	}
+	return b.model.Config.Labels
+}
+
+// Close releases the weights.
+func (b *Bundle) Close() error {
+	switch {
+	case b.model != nil:
+		return b.model.Close()
+	case b.files != nil:
+		return b.files.Close()
+	}
+	return nil
+}
