@@ -2,25 +2,64 @@ package kernel
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"testing"
 )
 
-func BenchmarkHash(b *testing.B) {
-	x := make([]Block, 8192)
-	h := NewCRH(Block{1, 2})
-	b.SetBytes(int64(len(x) * 16))
-	for b.Loop() {
-		h.HashBlocks(x, x, 7)
+func TestStream(t *testing.T) {
+	key, iv := Block{1, 2}, Block{3, ^uint64(0)}
+	c, err := aes.NewCipher(key.Append(nil))
+	if err != nil {
+		t.Fatal(err)
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(x)), "ns/hash")
+	want := make([]byte, 5000)
+	cipher.NewCTR(c, iv.Append(nil)).XORKeyStream(want, want)
+
+	s := NewStream(key, iv)
+	var got []byte
+	for _, n := range []int{0, 1, 16, 15, 100, 1024, 3844} {
+		part := bytes.Repeat([]byte{0xa5}, n)
+		zero := bytes.Repeat([]byte{0xa5}, n)
+		s.XOR(part, zero)
+		for i := range part {
+			part[i] ^= 0xa5
+		}
+		got = append(got, part...)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("the stream depends on how it is cut, or is not AES-CTR")
+	}
+	expanded := bytes.Repeat([]byte{1}, 100)
+	Expand(expanded, key)
+	first := make([]byte, 100)
+	NewStream(key, Block{}).XOR(first, first)
+	if !bytes.Equal(expanded, first) {
+		t.Error("Expand is not the stream from counter 0")
+	}
 }
 
-func BenchmarkTranspose128(b *testing.B) {
-	const n = 8192
-	x, src := make([]Block, n), bytes.Repeat([]byte{1, 2, 3, 4}, 16*n/4)
-	b.SetBytes(16 * n)
-	for b.Loop() {
-		Transpose128(x, src, n/8)
+func TestDoubler(t *testing.T) {
+	g := NewDoubler(Block{7})
+	src := randomBlocks(3, 500)
+	dst := make([]Block, 1000)
+	g.Double(dst, src)
+	seen := make(map[Block]bool)
+	for _, b := range append(dst, src...) {
+		if seen[b] {
+			t.Fatal("a node repeats")
+		}
+		seen[b] = true
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/column")
+	again := make([]Block, 2)
+	for j := range src {
+		NewDoubler(Block{7}).Double(again, src[j:j+1])
+		if again[0] != dst[2*j] || again[1] != dst[2*j+1] {
+			t.Fatalf("node %d depends on its neighbours", j)
+		}
+	}
+	NewDoubler(Block{8}).Double(again, src[:1])
+	if again[0] == dst[0] {
+		t.Error("the salt does not matter")
+	}
 }

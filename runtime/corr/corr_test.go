@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"nimbus/internal/golden"
 	"nimbus/internal/prg"
 	"nimbus/runtime/corr"
 	"nimbus/runtime/corr/corrtest"
@@ -110,8 +111,8 @@ func TestCorrelation(t *testing.T) {
 	for _, k := range []int{2, 4, 8} {
 		t.Run(fmt.Sprint("k=", k), func(t *testing.T) {
 			var dir [2]taken // by sending party
-			sizes := []int{1, 7, 0, 128, 1000, 8192, 8193, 3, 20001}
-			r := session(t, corr.Config{Ext: corr.SoftSpoken{K: k}}, func(p int, _ transport.Conn, c *corr.Corr) error {
+			sizes := []int{1, 7, 0, 128, 1000, 8192, 8193, 3, 40001}
+			session(t, corr.Config{Ext: corr.SoftSpoken{K: k}}, func(p int, _ transport.Conn, c *corr.Corr) error {
 				if err := c.Prefill(500*(1+p), 500*(2-p)); err != nil {
 					return err
 				}
@@ -128,7 +129,6 @@ func TestCorrelation(t *testing.T) {
 				}
 				return nil
 			})
-			_ = r
 			for from := range dir {
 				dir[from].check(t)
 			}
@@ -258,10 +258,10 @@ func TestView(t *testing.T) {
 		m := 128/k - 1
 		for i := 1; i < m; i++ {
 			ones := 0
-			for b := range 1024 {
-				ones += bits.OnesCount8(view[0][b] ^ view[0][i*1024+b])
+			for b := range n / 8 {
+				ones += bits.OnesCount8(view[0][b] ^ view[0][i*n/8+b])
 			}
-			balanced(t, fmt.Sprintf("k=%d: d_1 ^ d_%d", k, i+1), ones, 8192)
+			balanced(t, fmt.Sprintf("k=%d: d_1 ^ d_%d", k, i+1), ones, n)
 		}
 	}
 }
@@ -350,8 +350,7 @@ func corrupt(conn transport.Conn, nth int, change func([]byte) []byte) error {
 	if err != nil {
 		return err
 	}
-	conn2 := c.Prefill(1000, 1000)
-	return conn2
+	return c.Prefill(1000, 1000)
 }
 
 type corrupter struct {
@@ -406,7 +405,7 @@ func TestWire(t *testing.T) {
 		fmt.Fprintf(&got, "softspoken-k%d client %s\n", k, r.Client.SentDigest())
 		fmt.Fprintf(&got, "softspoken-k%d server %s\n", k, r.Server.SentDigest())
 	}
-	if os.Getenv("UPDATE") != "" {
+	if golden.Updating() {
 		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 
 	"nimbus/internal/kernel"
 	"nimbus/runtime/transport"
@@ -26,29 +27,27 @@ type softReceiver struct {
 	buf     foldBuffers
 }
 
+// rowBytes is the distance of rows in memory. It is not a multiple of a page,
+// for then all rows would compete for the same few cache lines.
+const rowBytes = blockColumns/8 + 64
+
 // foldBuffers is the working memory of one block of COTs.
 type foldBuffers struct {
-	rows  []byte   // 128 rows × blockColumns bits
-	sum   []byte   // u_i
-	zero  []byte   // stays zero
-	stack [][]byte // K levels
+	rows []byte // 128 rows, rowBytes apart
+	sum  []byte // u_i
 }
 
-func (b *foldBuffers) init(k int) {
+func (b *foldBuffers) init() {
 	if b.rows != nil {
 		return
 	}
-	b.rows = make([]byte, kappa*blockColumns/8)
+	b.rows = make([]byte, kappa*rowBytes)
 	b.sum = make([]byte, blockColumns/8)
-	b.zero = make([]byte, blockColumns/8)
-	for range k {
-		b.stack = append(b.stack, make([]byte, blockColumns/8))
-	}
 }
 
 // row returns the first n bytes of row r.
 func (b *foldBuffers) row(r, n int) []byte {
-	return b.rows[r*blockColumns/8:][:n]
+	return b.rows[r*rowBytes:][:n]
 }
 
 // Delta implements [Sender].
@@ -60,7 +59,7 @@ func (r *softReceiver) Extend(keys []Block, choice []byte) error {
 	if len(keys)%Granule != 0 || len(choice)*8 != len(keys) {
 		panic(fmt.Sprintf("corr: internal error: extend to %d keys and %d bytes of choice bits", len(keys), len(choice)))
 	}
-	r.buf.init(r.ext.K)
+	r.buf.init()
 	var msg []byte
 	for len(keys) > 0 {
 		msg = msg[:0]
@@ -93,7 +92,7 @@ func (r *softReceiver) block(keys []Block, choice, msg []byte) []byte {
 			msg = append(msg, u...)
 		}
 	}
-	kernel.Transpose128(keys, r.buf.rows, blockColumns/8)
+	kernel.Transpose128(keys, r.buf.rows, rowBytes)
 	return msg
 }
 
@@ -102,7 +101,7 @@ func (s *softSender) Extend(k0 []Block) error {
 	if len(k0)%Granule != 0 {
 		panic(fmt.Sprintf("corr: internal error: extend to %d keys", len(k0)))
 	}
-	s.buf.init(s.ext.K)
+	s.buf.init()
 	for len(k0) > 0 {
 		columns := min(len(k0), messageColumns)
 		msg, err := s.conn.Recv(columns / 8 * (s.ext.digits() - 1))
@@ -133,7 +132,7 @@ func (s *softSender) block(k0 []Block, msg []byte) []byte {
 		}
 		msg = msg[n:]
 	}
-	kernel.Transpose128(k0, s.buf.rows, blockColumns/8)
+	kernel.Transpose128(k0, s.buf.rows, rowBytes)
 	return msg
 }
 
@@ -150,37 +149,31 @@ func maskedXOR(dst, src []byte, bit uint8) {
 //
 //	u = ⊕_x r_x      row first+b = ⊕_{x: bit b of x set} r_x
 //
-// by pairwise sums: the odd nodes of a level add up to one row, the two nodes
-// of a pair to a node of the next level. So each level costs half of the one
-// before, two XORs per leaf in all and not k/2+1. A nil stream is all zero.
+// The streams are added up in the order of the Gray code, x = g(i) = i ⊕ i/2:
+// S_i = r_{g(0)} ⊕ .. ⊕ r_{g(i)}, where adding a stream to a buffer costs
+// nothing beyond making it. Bit b of g(i) is set for i in runs from 2^b to
+// 3·2^b - 1 with period 4·2^b, so row b is the sum of the S_i just before a run
+// and at its end, which are those with i = 2^b - 1 mod 2^{b+1}: each S_i goes
+// into one row. (The run of the top bit ends with the last stream.) That is one
+// XOR per stream instead of k/2. A nil stream is all zero.
 func (b *foldBuffers) fold(u []byte, first, k int, streams []*kernel.Stream) {
 	n := len(u)
-	for r := range k {
-		clear(b.row(first+r, n))
-	}
-	for x := 0; x < len(streams); x += 2 {
-		// The pair of leaves x, x+1 becomes node x/2 of level 1, in stack[0].
-		node := b.stack[0][:n]
-		streams[x+1].XOR(node, b.zero[:n])
-		subtle.XORBytes(b.row(first, n), b.row(first, n), node)
-		if streams[x] != nil {
-			streams[x].XOR(node, node)
+	clear(u)
+	for i := range streams {
+		if s := streams[i^i>>1]; s != nil {
+			s.XOR(u, u)
 		}
-		// A node with an odd index meets the even one, kept in stack[level], and
-		// makes a node of the next level there; an even one is kept.
-		level, at := 1, 0
-		for index := x / 2; level < k; index, level = index/2, level+1 {
-			if index%2 == 0 {
-				b.stack[at], b.stack[level] = b.stack[level], b.stack[at]
-				break
-			}
-			row := b.row(first+level, n)
-			subtle.XORBytes(row, row, b.stack[at][:n])
-			subtle.XORBytes(b.stack[level][:n], b.stack[level][:n], b.stack[at][:n])
-			at = level
-		}
+		level := bits.TrailingZeros(uint(i + 1))
 		if level == k {
-			copy(u, b.stack[at])
+			break // the last stream
+		}
+		row := b.row(first+level, n)
+		if i+1 == 1<<level {
+			copy(row, u)
+		} else {
+			subtle.XORBytes(row, row, u)
 		}
 	}
+	top := b.row(first+k-1, n)
+	subtle.XORBytes(top, top, u)
 }

@@ -42,11 +42,11 @@ type SoftSpoken struct {
 const (
 	kappa = 128 // bits of Δ
 
-	// blockColumns COTs are made at a time: reads of 1 KiB per stream, so that a
+	// blockColumns COTs are made at a time: reads of 2 KiB per stream, so that a
 	// key stream runs at full speed and the 128 rows stay in the cache.
-	blockColumns = 8192
+	blockColumns = 1 << 14
 	// messageColumns COTs have their corrections in one message.
-	messageColumns = 8 * blockColumns
+	messageColumns = 4 * blockColumns
 )
 
 // String names the extension with its parameters.

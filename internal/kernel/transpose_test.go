@@ -1,0 +1,56 @@
+package kernel
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+func TestTranspose128(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, test := range []struct{ n, stride int }{{0, 0}, {64, 8}, {128, 16}, {192, 33}, {1024, 192}} {
+		src := make([]byte, 128*test.stride)
+		for i := range src {
+			src[i] = byte(rng.Uint32())
+		}
+		dst := make([]Block, test.n)
+		Transpose128(dst, src, test.stride)
+		for j, b := range dst {
+			for r := range 128 {
+				want := uint64(src[r*test.stride+j/8]>>(j%8)) & 1
+				if got := b[r/64] >> (r % 64) & 1; got != want {
+					t.Fatalf("%+v: row %d, column %d: %d, want %d", test, r, j, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestTransposeEveryBit(t *testing.T) {
+	src := make([]byte, 128*8)
+	dst := make([]Block, 64)
+	for r := range 128 {
+		for j := range 64 {
+			src[r*8+j/8] = 1 << (j % 8)
+			Transpose128(dst, src, 8)
+			for col, b := range dst {
+				var want Block
+				if col == j {
+					want[r/64] = 1 << (r % 64)
+				}
+				if b != want {
+					t.Fatalf("bit %d,%d: wrong column %d", r, j, col)
+				}
+			}
+			src[r*8+j/8] = 0
+		}
+	}
+}
+
+func BenchmarkTranspose128(b *testing.B) {
+	const n = 16384
+	x, src := make([]Block, n), make([]byte, 128*(n/8+64))
+	for b.Loop() {
+		Transpose128(x, src, n/8+64)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/column")
+}
