@@ -520,12 +520,14 @@ func inferXor(o *Op) ([]Type, error) {
 }
 
 func inferPiecewise(o *Op) ([]Type, error) {
-	if err := keepDrop(o); err != nil {
-		return nil, err
-	}
 	cuts, pieces := o.Attrs.Int64s("cuts"), o.Attrs.Int64Lists("pieces")
 	if len(pieces) != len(cuts)+1 {
 		return nil, fmt.Errorf("%d cuts make %d pieces, not %d", len(cuts), len(cuts)+1, len(pieces))
+	}
+	if len(cuts) > 0 {
+		if err := keepDrop(o); err != nil {
+			return nil, err
+		}
 	}
 	return inferConvert(o)
 }

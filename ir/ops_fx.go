@@ -7,7 +7,7 @@ var widthAttrs = []AttrSpec{
 	{Name: "drop", Kind: Whole, Doc: "low bits ignored; default 0"},
 }
 
-var piecewiseAttrs = append([]AttrSpec{
+var piecewiseAttrs = []AttrSpec{
 	{Name: "fn", Kind: Word, Doc: "the function it stands for"},
 	{Name: "cuts", Kind: Wholes, Required: true, Doc: "ascending raw thresholds, at the argument's fraction bits"},
 	{Name: "pieces", Kind: WholeLst, Required: true, Doc: "per piece [0] for zero, [c1, c0] linear, [c2, c1, c0] quadratic"},
@@ -17,13 +17,13 @@ var piecewiseAttrs = append([]AttrSpec{
 	{Name: "width_lin", Kind: Whole, Doc: "ring of the linear pieces"},
 	{Name: "rms", Kind: Real, Doc: "root of the expected squared error of the fit"},
 	{Name: "worst", Kind: Real, Doc: "its largest error inside the fitted interval"},
-}, widthAttrs...)
+	{Name: "keep", Kind: Whole, Doc: "bits compared; absent without cuts"},
+	{Name: "drop", Kind: Whole, Doc: "low bits ignored; default 0"},
+}
 
 var inverseAttrs = []AttrSpec{
 	{Name: "lo", Kind: Whole, Required: true, Doc: "the raw input is at least 2^lo"},
 	{Name: "hi", Kind: Whole, Required: true, Doc: "and below 2^hi"},
-	{Name: "work", Kind: Whole, Doc: "ring of the normalised value; absent: the smallest that serves"},
-	{Name: "norm", Kind: Whole, Doc: "fraction bits of the normalised value; absent: the default"},
 }
 
 var fxTables = []Sig{
