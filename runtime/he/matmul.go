@@ -1,0 +1,325 @@
+package he
+
+import (
+	"errors"
+	"fmt"
+
+	"nimbus/internal/kernel"
+	"nimbus/internal/packing"
+	"nimbus/internal/prg"
+	"nimbus/internal/z2k"
+	"nimbus/runtime/artifact"
+	"nimbus/runtime/transport"
+)
+
+// MatMul multiplies a shared matrix by the server's private one, which the client holds encrypted.
+//
+//	[Y]_A ← MatMul([X]_A, W)        X[M][K], W[K][N], Y = X·W mod 2^Width
+//
+// The client's share X_c and the ciphertexts c_b of W's rows give, for every row i of X, Σ_b X_c[i][b]·c_b: integers times
+// ciphertexts, no transform. T rows share a response, row t multiplied by X^(t·n). The server decrypts X_c·W - R and adds
+// X_s·W.
+//
+//	Client (X_c, artefact)                      Server (key, X_s, W)
+//	finish (response.go): share R     ─────▶    open, add X_s·W
+//
+// Error: |Y - X·W| ≤ internal/rlweparams.MatMulNoise(...).MaxUlp. Cost: backend/cost, MatMul.
+// Reference: Nimbus, section 3.2 and Algorithm 1, with the shifts by multiples of n.
+type MatMul struct {
+	Set     string // parameter set
+	M, K, N int    // rows of X, inner dimension, columns of W
+	T       int    // rows of Y in a response
+	Width   int    // of the ring
+	// DropC0 and DropC1 are the low bits left out of the two polynomials of a response.
+	DropC0, DropC1 int
+}
+
+// blockRows is how many stored rows are expanded at a time.
+const blockRows = 256
+
+// batch is how many responses travel in one message.
+const batch = 8
+
+// errInput says that a caller's share has the wrong size.
+func errInput(op, what string, got, want int) error {
+	return fmt.Errorf("%s: %s has %d elements, expected %d", op, what, got, want)
+}
+
+func (m MatMul) String() string {
+	return fmt.Sprintf("he.matmul %d×%d×%d", m.M, m.K, m.N)
+}
+
+// Check reports a spec that cannot be run: an unknown or insecure set, a width beyond the set's, rows that do not fit.
+func (m MatMul) Check() error {
+	_, err := m.setup()
+	return err
+}
+
+func (m MatMul) setup() (*linear, error) {
+	p, err := load(m.Set)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.checkWidth(m.Width, p.MaxMatMul, m.DropC0, m.DropC1); err != nil {
+		return nil, fmt.Errorf("%v: %w", m, err)
+	}
+	l := &linear{MatMul: m, p: p, lay: packing.Linear{N: p.n, M: m.M, K: m.K, Cols: m.N, T: m.T}, draw: fresh{}}
+	if err := l.lay.Check(); err != nil {
+		return nil, fmt.Errorf("%v: %w", m, err)
+	}
+	return l, nil
+}
+
+func (p *params) checkWidth(width, limit, drop0, drop1 int) error {
+	if limit == 0 {
+		return fmt.Errorf("he: set %s is not offered for this protocol", p.Name)
+	}
+	if width < 1 || width > limit {
+		return fmt.Errorf("he: set %s serves widths up to %d here, not %d", p.Name, limit, width)
+	}
+	if most := p.resp().bits - 8; drop0 < 0 || drop1 < 0 || drop0 > most || drop1 > most {
+		return fmt.Errorf("he: %d and %d bits left out of a response of %d, expected 0 to %d", drop0, drop1, p.resp().bits, most)
+	}
+	return nil
+}
+
+// linear is a checked MatMul.
+type linear struct {
+	MatMul
+	p    *params
+	lay  packing.Linear
+	draw draws
+	// narrow makes tests store too little on purpose.
+	narrow bool
+}
+
+func (m *linear) stored(b int) packing.Span {
+	if m.narrow {
+		return packing.Span{Start: 0, Len: m.lay.Block(b).Len}
+	}
+	return m.lay.Stored(b)
+}
+
+// Client runs the client's part: sec is the weight's section, pk the server's key of the set, x its share of X, M×K. It
+// returns its share of Y, M×N. rng must be fresh for this call.
+func (m MatMul) Client(conn transport.Conn, sec artifact.Section, pk *PublicKey, x []uint64, rng *prg.PRG) ([]uint64, error) {
+	l, err := m.setup()
+	if err != nil {
+		return nil, err
+	}
+	return l.client(conn, sec, pk, x, rng)
+}
+
+func (m *linear) client(conn transport.Conn, sec artifact.Section, pk *PublicKey, x []uint64, rng *prg.PRG) ([]uint64, error) {
+	if len(x) != m.M*m.K {
+		return nil, errInput(m.String(), "share", len(x), m.M*m.K)
+	}
+	if pk.p != m.p {
+		return nil, fmt.Errorf("%v: key of set %s, expected %s", m, pk.p.Name, m.p.Name)
+	}
+	rows, err := m.open(sec)
+	if err != nil {
+		return nil, err
+	}
+	xs := make([]int64, len(x))
+	for i, v := range x {
+		xs[i] = z2k.Signed(v, m.Width)
+	}
+	y := make([]uint64, m.M*m.N)
+	resp := &responder{p: m.p, pk: pk, width: m.Width, drop0: m.DropC0, drop1: m.DropC1, draw: m.draw}
+	gens := children(rng, "he matmul", m.lay.Responses())
+	for b := range m.lay.Blocks() {
+		acc, err := m.accumulate(rows, b, xs)
+		if err != nil {
+			return nil, fmt.Errorf("%v: section %s: %w", m, sec.Name, err)
+		}
+		if err := m.respond(conn, resp, b, acc, y, gens[b*m.lay.Groups():]); err != nil {
+			return nil, fmt.Errorf("%v: %w", m, err)
+		}
+	}
+	return y, nil
+}
+
+// accumulate returns X_c times the ciphertexts of column block b: for each limb the rows of X, each with the stored
+// coefficients of the first polynomial and then all of the second.
+func (m *linear) accumulate(rows *matMulRows, b int, xs []int64) (poly, error) {
+	p := m.p
+	st := m.stored(b)
+	stride := st.Len + p.n
+	acc := newPoly(len(p.limbs), m.M*stride)
+	panels := kernel.NewPanels(min(blockRows, m.K), stride)
+	for k0 := 0; k0 < m.K; k0 += blockRows {
+		k := min(blockRows, m.K-k0)
+		if k != panels.K {
+			panels = kernel.NewPanels(k, stride)
+		}
+		for i := range p.limbs {
+			l := &p.limbs[i]
+			scalars := kernel.NewScalars(xs[k0:], m.M, k, m.K, l.mod)
+			if err := rows.fill(panels, b, k0, k, i); err != nil {
+				return nil, err
+			}
+			pairs := (stride + 1) / 2
+			const step = 64
+			parallel((pairs+step-1)/step, func(j int) error {
+				kernel.MulAdd(acc[i], stride, scalars, panels, j*step, min((j+1)*step, pairs), l.mod)
+				return nil
+			})
+		}
+	}
+	return acc, nil
+}
+
+// respond packs, finishes and sends the responses of block b, and writes the client's share to y.
+func (m *linear) respond(conn transport.Conn, resp *responder, b int, acc poly, y []uint64, gens []*prg.PRG) error {
+	groups := m.lay.Groups()
+	blk := m.lay.Block(b)
+	for g0 := 0; g0 < groups; g0 += batch {
+		g1 := min(g0+batch, groups)
+		msgs := make([][]byte, g1-g0)
+		parallel(g1-g0, func(i int) error {
+			g := g0 + i
+			rows := m.lay.GroupRows(g)
+			acc0, acc1 := m.pack(acc, b, rows)
+			out := make([]uint64, rows.Len*blk.Len)
+			msgs[i] = resp.finish(make([]byte, 0, resp.bytes(len(out))), out, acc0, acc1, positions(len(out)), gens[g])
+			for t := range rows.Len {
+				copy(y[(rows.Start+t)*m.N+blk.Start:], out[t*blk.Len:(t+1)*blk.Len])
+			}
+			return nil
+		})
+		if err := sendAll(conn, msgs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pack adds up the rows of one response, row t multiplied by X^(t·n): the needed coefficients of the first polynomial
+// and all of the second.
+func (m *linear) pack(acc poly, b int, rows packing.Span) (acc0, acc1 poly) {
+	p, n := m.p, m.lay.Block(b).Len
+	st := m.stored(b)
+	stride := st.Len + p.n
+	acc0, acc1 = newPoly(len(p.limbs), rows.Len*n), newPoly(len(p.limbs), p.n)
+	for i := range p.limbs {
+		l := &p.limbs[i]
+		for t := range rows.Len {
+			row := acc[i][(rows.Start+t)*stride:][:stride]
+			c0, c1 := row[:st.Len], row[st.Len:]
+			shift := t * n
+			d := acc1[i]
+			l.addTo(d[shift:], c1[:p.n-shift])
+			l.subFrom(d[:shift], c1[p.n-shift:])
+			for j := range acc0[i] {
+				at := j - shift // of the row's own polynomial
+				neg := at < 0
+				if neg {
+					at += p.n
+				}
+				if at = (at - st.Start + p.n) % p.n; at >= st.Len {
+					continue // not stored; only where a test cuts the range
+				}
+				if neg {
+					acc0[i][j] = l.minus(acc0[i][j], c0[at])
+				} else {
+					acc0[i][j] = l.add(acc0[i][j], c0[at])
+				}
+			}
+		}
+	}
+	return acc0, acc1
+}
+
+// Server runs the server's part: key of the set, x its share of X, M×K, w the weight, K×N. It returns its share of Y.
+func (m MatMul) Server(conn transport.Conn, key *SecretKey, x, w []uint64) ([]uint64, error) {
+	l, err := m.setup()
+	if err != nil {
+		return nil, err
+	}
+	if len(x) != m.M*m.K {
+		return nil, errInput(m.String(), "share", len(x), m.M*m.K)
+	}
+	if len(w) != m.K*m.N {
+		return nil, errInput(m.String(), "weight", len(w), m.K*m.N)
+	}
+	if key.p != l.p {
+		return nil, fmt.Errorf("%v: key of set %s, expected %s", m, key.p.Name, l.p.Name)
+	}
+	own := make(chan []uint64, 1)
+	go func() {
+		y := make([]uint64, m.M*m.N)
+		z2k.MatMul(y, x, w, m.M, m.K, m.N, m.Width)
+		own <- y
+	}()
+	y := make([]uint64, m.M*m.N)
+	for b := range l.lay.Blocks() {
+		blk := l.lay.Block(b)
+		bytes := func(g int) int { return l.p.ResponseBytes(l.lay.GroupRows(g).Len*blk.Len, m.DropC0, m.DropC1) }
+		err := recvAll(conn, l.lay.Groups(), bytes, func(g int, msg []byte) error {
+			rows := l.lay.GroupRows(g)
+			out := make([]uint64, rows.Len*blk.Len)
+			if err := key.open(out, msg, positions(len(out)), m.Width, m.DropC0, m.DropC1); err != nil {
+				return fmt.Errorf("response %d: %w", g, err)
+			}
+			for t := range rows.Len {
+				copy(y[(rows.Start+t)*m.N+blk.Start:], out[t*blk.Len:(t+1)*blk.Len])
+			}
+			return nil
+		})
+		if err != nil {
+			<-own
+			return nil, fmt.Errorf("%v: %w", m, err)
+		}
+	}
+	z2k.Add(y, y, <-own, m.Width)
+	return y, nil
+}
+
+// sendAll sends responses as one message.
+func sendAll(conn transport.Conn, msgs [][]byte) error {
+	n := 0
+	for _, b := range msgs {
+		n += len(b)
+	}
+	all := make([]byte, 0, n)
+	for _, b := range msgs {
+		all = append(all, b...)
+	}
+	if err := conn.Send(all); err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	return nil
+}
+
+// recvAll receives count responses of known lengths, batch to a message, and hands them to f in parallel. It opens one
+// batch while the next is on its way.
+func recvAll(conn transport.Conn, count int, bytes func(i int) int, f func(i int, msg []byte) error) error {
+	for g0 := 0; g0 < count; g0 += batch {
+		g1 := min(g0+batch, count)
+		at := []int{0}
+		for g := g0; g < g1; g++ {
+			at = append(at, at[len(at)-1]+bytes(g))
+		}
+		msg, err := conn.Recv(at[len(at)-1])
+		if err != nil {
+			return fmt.Errorf("recv: %w", err)
+		}
+		if len(msg) != at[len(at)-1] {
+			return errors.New("recv: message of another length")
+		}
+		if err := parallel(g1-g0, func(i int) error { return f(g0+i, msg[at[i]:at[i+1]]) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// positions are the coefficients 0 to n-1.
+func positions(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}

@@ -1,0 +1,217 @@
+package he
+
+import (
+	"fmt"
+	"io"
+
+	"nimbus/internal/kernel"
+	"nimbus/internal/prg"
+	"nimbus/internal/z2k"
+	"nimbus/runtime/artifact"
+)
+
+// Kinds of sections.
+const (
+	KindMatMul = "matmul"
+	KindTable  = "table"
+)
+
+// SectionID is what the seeds of a section are bound to, with the section's own salt.
+type SectionID struct {
+	Key  [32]byte // id of the keyring
+	Plan [32]byte // digest of the plan
+	Name string   // of the tensor
+}
+
+const saltLen = 32
+
+// A section is a salt and its rows one after the other. A row is one ciphertext: for each limb the stored coefficients of
+// the first polynomial, bit-packed. The second polynomial is what the seed
+//
+//	SHA-256(label, name, key id, plan digest, salt, row, limb)
+//
+// expands to. A salt is drawn anew whenever a section is made, so no seed is ever used twice under one key.
+
+// Section describes the weight's section, for the artefact's header.
+func (m MatMul) Section(name string) (artifact.SectionInfo, error) {
+	l, err := m.setup()
+	if err != nil {
+		return artifact.SectionInfo{}, err
+	}
+	return artifact.SectionInfo{Name: name, Kind: KindMatMul, Set: m.Set, Rows: l.lay.Blocks() * m.K, Bytes: l.sectionBytes()}, nil
+}
+
+func (m *linear) rowBytes(b int) int {
+	return m.p.FullPolyBytes(m.stored(b).Len, len(m.p.limbs))
+}
+
+func (m *linear) sectionBytes() int64 {
+	n := int64(saltLen)
+	for b := range m.lay.Blocks() {
+		n += int64(m.K) * int64(m.rowBytes(b))
+	}
+	return n
+}
+
+// Encrypt writes the section of the weight w, K×N elements of Z_2^Width, encrypted under key. Rows are encrypted in
+// parallel and written in order; progress, if not nil, is called with the number of ciphertexts just written. rng must be
+// fresh for this call. M and the drops play no part.
+func (m MatMul) Encrypt(out io.Writer, key *SecretKey, id SectionID, w []uint64, rng *prg.PRG, progress func(rows int)) error {
+	l, err := m.setup()
+	if err != nil {
+		return err
+	}
+	return l.encrypt(out, key, id, w, rng, progress)
+}
+
+func (m *linear) encrypt(out io.Writer, key *SecretKey, id SectionID, w []uint64, rng *prg.PRG, progress func(rows int)) error {
+	if len(w) != m.K*m.N {
+		return errInput(m.String(), "weight", len(w), m.K*m.N)
+	}
+	if key.p != m.p {
+		return fmt.Errorf("%v: key of set %s, expected %s", m, key.p.Name, m.p.Name)
+	}
+	e := newEncryptor(key, "matmul", id, rng)
+	if _, err := out.Write(e.salt[:]); err != nil {
+		return err
+	}
+	for b := range m.lay.Blocks() {
+		blk, st := m.lay.Block(b), m.stored(b)
+		err := e.rows(out, m.K, m.rowBytes(b), progress, func(dst []byte, k int, noise *prg.PRG) []byte {
+			msg := w[k*m.N+blk.Start:][:blk.Len]
+			return e.row(dst, msg, b*m.K+k, st.Start, st.Len, m.p.all(), m.Width, noise)
+		})
+		if err != nil {
+			return fmt.Errorf("%v: %w", m, err)
+		}
+	}
+	return nil
+}
+
+// encryptor makes seeded secret-key encryptions. The salt is public; the errors come from a generator that neither salt
+// nor any seed is related to.
+type encryptor struct {
+	key    *SecretKey
+	label  string
+	id     SectionID
+	salt   [saltLen]byte
+	errors *prg.PRG
+}
+
+func newEncryptor(key *SecretKey, label string, id SectionID, rng *prg.PRG) *encryptor {
+	e := &encryptor{key: key, label: label, id: id, errors: rng.Child("he secret errors")}
+	rng.Child("he public salt").Read(e.salt[:])
+	return e
+}
+
+func (e *encryptor) seed(row, limb int) [32]byte {
+	return publicSeed(e.label, e.id.Key, e.id.Plan, e.id.Name, e.salt, row, limb)
+}
+
+// rows writes count rows of size bytes each, made by f in parallel.
+func (e *encryptor) rows(out io.Writer, count, size int, progress func(int), f func(dst []byte, i int, noise *prg.PRG) []byte) error {
+	const step = 64
+	for r0 := 0; r0 < count; r0 += step {
+		n := min(step, count-r0)
+		gens := make([]*prg.PRG, n)
+		for i := range gens {
+			gens[i] = e.errors.Child("row")
+		}
+		buf := make([]byte, n*size)
+		parallel(n, func(i int) error {
+			f(buf[i*size:i*size:(i+1)*size], r0+i, gens[i])
+			return nil
+		})
+		if _, err := out.Write(buf); err != nil {
+			return err
+		}
+		if progress != nil {
+			progress(n)
+		}
+	}
+	return nil
+}
+
+// row appends an encryption of msg: for each limb of mod, msg + e - a·s on the length coefficients from start on, taken
+// modulo N.
+func (e *encryptor) row(dst []byte, msg []uint64, index, start, length int, mod *modulus, width int, noise *prg.PRG) []byte {
+	p := e.key.p
+	errs := make([]int8, p.n)
+	binomial(noise, errs)
+	enc := newPoly(mod.count, len(msg))
+	p.encode(enc, msg, mod, width)
+	t, cut := make([]uint64, p.n), make([]uint64, length)
+	for i := range mod.count {
+		l := &p.limbs[i]
+		expand(e.seed(index, i), t, l)
+		e.key.timesSecret(t, i)
+		for j, v := range t {
+			t[j] = l.minus(l.small(errs[j]), v)
+		}
+		for j, v := range enc[i] {
+			t[j] = l.add(t[j], v)
+		}
+		n := copy(cut, t[start:])
+		copy(cut[n:], t)
+		dst = z2k.Pack(dst, cut, l.bits)
+	}
+	clear(errs)
+	return dst
+}
+
+// matMulRows reads a weight's section.
+type matMulRows struct {
+	m    *linear
+	sec  artifact.Section
+	salt [saltLen]byte
+}
+
+func (m *linear) open(sec artifact.Section) (*matMulRows, error) {
+	if sec.Kind != KindMatMul || sec.Set != m.Set || int64(len(sec.Data)) != m.sectionBytes() {
+		return nil, fmt.Errorf("%v: section %s is %s of set %s with %d bytes, expected %s of set %s with %d; run setup again",
+			m, sec.Name, sec.Kind, sec.Set, len(sec.Data), KindMatMul, m.Set, m.sectionBytes())
+	}
+	return &matMulRows{m: m, sec: sec, salt: [saltLen]byte(sec.Data)}, nil
+}
+
+// row returns the bytes of limb i of row k of block b.
+func (r *matMulRows) row(b, k, i int) []byte {
+	at := saltLen
+	for j := range b {
+		at += r.m.K * r.m.rowBytes(j)
+	}
+	n := r.m.stored(b).Len
+	before := r.m.p.FullPolyBytes(n, i)
+	return r.sec.Data[at+k*r.m.rowBytes(b)+before:][:r.m.p.FullPolyBytes(n, i+1)-before]
+}
+
+// fill expands limb i of rows k0 to k0+k-1 of block b: stored coefficients first, then the second polynomial.
+func (r *matMulRows) fill(panels *kernel.Panels, b, k0, k, i int) error {
+	m := r.m
+	l := &m.p.limbs[i]
+	st := m.stored(b)
+	stride := st.Len + m.p.n
+	return parallel((k+3)/4, func(g int) error {
+		n := min(4, k-4*g)
+		var rows [4][]uint64
+		buf := make([]uint64, n*stride)
+		for j := range n {
+			row := buf[j*stride : (j+1)*stride]
+			at := k0 + 4*g + j
+			if _, err := l.unpack(row[:st.Len], r.row(b, at, i)); err != nil {
+				return fmt.Errorf("row %d: %w", at, err)
+			}
+			seed := publicSeed("matmul", r.sec.KeyID, r.sec.PlanDigest, r.sec.Name, r.salt, b*m.K+at, i)
+			expand(seed, row[st.Len:], l)
+			rows[j] = row
+		}
+		if n == 4 {
+			panels.SetRows4(4*g, 0, rows[0], rows[1], rows[2], rows[3])
+			return nil
+		}
+		for j := range n {
+			panels.SetRow(4*g+j, 0, rows[j])
+		}
+		return nil
+	})
+}

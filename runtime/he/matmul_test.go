@@ -1,0 +1,146 @@
+package he
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"nimbus/internal/packing"
+	"nimbus/internal/prg"
+	"nimbus/internal/rlweparams"
+	"nimbus/internal/z2k"
+	"nimbus/runtime/artifact"
+	"nimbus/runtime/transport"
+	"nimbus/runtime/transport/transporttest"
+)
+
+func seeded(s byte) *prg.PRG { return prg.New(prg.Seed{s}) }
+
+var testID = SectionID{Key: [32]byte{1}, Plan: [32]byte{2}, Name: "w"}
+
+// asSection wraps what Encrypt wrote.
+func asSection(info artifact.SectionInfo, id SectionID, data []byte) artifact.Section {
+	return artifact.Section{SectionInfo: info, PlanDigest: id.Plan, KeyID: id.Key, Data: data}
+}
+
+func random(rng *prg.PRG, n, width int) []uint64 {
+	v := make([]uint64, n)
+	rng.Fill(v, width)
+	return v
+}
+
+// worst is the largest distance, in ulp, between two vectors of Z_2^width.
+func worst(a, b []uint64, width int) int64 {
+	m := int64(0)
+	for i := range a {
+		d := z2k.Signed((a[i]-b[i])&z2k.Mask(width), width)
+		m = max(m, d, -d)
+	}
+	return m
+}
+
+type matMulRun struct {
+	result transport.Stats
+	ulp    int64
+	run    transporttest.Result
+	y      []uint64
+}
+
+func runMatMul(t testing.TB, m MatMul, change func(l *linear)) matMulRun {
+	t.Helper()
+	rng := seeded(7)
+	key, err := NewSecretKey(m.Set, rng.Child("key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	xc, xs := random(rng.Child("xc"), m.M*m.K, m.Width), random(rng.Child("xs"), m.M*m.K, m.Width)
+	w := random(rng.Child("w"), m.K*m.N, m.Width)
+	l, err := m.setup()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(l)
+	}
+	info, err := m.Section("w")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info.Bytes = l.sectionBytes()
+	var data bytes.Buffer
+	if err := l.encrypt(&data, key, testID, w, rng.Child("enc"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if int64(data.Len()) != info.Bytes {
+		t.Fatalf("section has %d bytes, expected %d", data.Len(), info.Bytes)
+	}
+	pk, err := ParsePublicKey(m.Set, key.Public().Marshal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var yc, ys []uint64
+	res := transporttest.TwoParty(t, func(c transport.Conn) (err error) {
+		yc, err = l.client(c, asSection(info, testID, data.Bytes()), pk, xc, rng.Child("online"))
+		return err
+	}, func(c transport.Conn) (err error) {
+		ys, err = m.Server(c, key, xs, w)
+		return err
+	})
+	x := make([]uint64, len(xc))
+	z2k.Add(x, xc, xs, m.Width)
+	want, got := make([]uint64, m.M*m.N), make([]uint64, m.M*m.N)
+	z2k.MatMul(want, x, w, m.M, m.K, m.N, m.Width)
+	z2k.Add(got, yc, ys, m.Width)
+	return matMulRun{res.ClientStats, worst(got, want, m.Width), res, got}
+}
+
+func TestMatMul(t *testing.T) {
+	for _, m := range []MatMul{
+		{Set: "n4096", M: 1, K: 3, N: 5, T: 1, Width: 25},
+		{Set: "n4096", M: 5, K: 12, N: 96, T: 2, Width: 37},
+		{Set: "n4096", M: 9, K: 300, N: 64, T: 4, Width: 37, DropC0: 20, DropC1: 14},
+		{Set: "n4096", M: 8, K: 17, N: 64, T: 8, Width: 40},
+		{Set: "n4096", M: 3, K: 64, N: 768, T: 5, Width: 44},
+		{Set: "n4096", M: 3, K: 5, N: 37, T: 3, Width: 33},
+		{Set: "n4096", M: 2, K: 9, N: 4100, T: 1, Width: 30},
+		{Set: "n8192", M: 3, K: 40, N: 100, T: 3, Width: 64},
+		{Set: "n8192", M: 2, K: 10, N: 20, T: 2, Width: 64, DropC0: 50, DropC1: 35},
+		{Set: "n8192", M: 2, K: 10, N: 20, T: 1, Width: 64, DropC0: 30, DropC1: 30},
+	} {
+		t.Run(fmt.Sprintf("%s_%d_T%d_l%d", m.Set, m.N, m.T, m.Width), func(t *testing.T) {
+			got := runMatMul(t, m, nil)
+			set, _ := rlweparams.Lookup(m.Set)
+			bound := set.MatMulNoise(m.K, m.T, m.Width, m.DropC0, m.DropC1).MaxUlp(m.M * m.N)
+			t.Logf("worst error %d ulp, bound %d", got.ulp, bound)
+			if got.ulp > int64(bound) {
+				t.Errorf("error of %d ulp, bound %d", got.ulp, bound)
+			}
+			lay := packing.Linear{N: set.N(), M: m.M, K: m.K, Cols: m.N, T: m.T}
+			want := int64(0)
+			for b := range lay.Blocks() {
+				for g := range lay.Groups() {
+					want += int64(set.ResponseBytes(lay.GroupRows(g).Len*lay.Block(b).Len, m.DropC0, m.DropC1))
+				}
+			}
+			if got.result.BytesSent != want || got.result.BytesReceived != 0 {
+				t.Errorf("client sent %d bytes and received %d, expected %d and 0", got.result.BytesSent, got.result.BytesReceived, want)
+			}
+		})
+	}
+}
+
+// Storing only the row's own coefficients of the first polynomial suffices for T = 1 and for nothing else.
+func TestCutFirstPolynomial(t *testing.T) {
+	m := MatMul{Set: "n4096", M: 4, K: 8, N: 64, T: 1, Width: 37}
+	cut := func(l *linear) { l.narrow = true }
+	if r := runMatMul(t, m, cut); r.ulp > 1 {
+		t.Errorf("T=1: error of %d ulp", r.ulp)
+	}
+	m.T = 2
+	if r := runMatMul(t, m, cut); r.ulp < 1<<20 {
+		t.Errorf("T=2 with n stored coefficients reconstructs within %d ulp: it must not", r.ulp)
+	}
+	if r := runMatMul(t, m, nil); r.ulp > 1 {
+		t.Errorf("T=2: error of %d ulp", r.ulp)
+	}
+}
