@@ -1,0 +1,104 @@
+package plan
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"nimbus/internal/fixed"
+	"nimbus/ir"
+)
+
+const tiny = `module @tiny attributes {stage = plan, version = 1} {
+  weight @w : private<server, 4x3xfx30.10>
+
+  func @main(%in: private<client, 2x4xfx30.8>) -> private<client, 2x3xfx20.8> {
+    %x   = io.share %in : ashare<2x4xfx30.8>
+    %p   = he.matmul %x, @w {set = n4096} : ashare<2x3xfx30.18>
+    %y   = ss.shrink %p {bits = 10} : ashare<2x3xfx20.8>
+    %out = io.reveal %y {to = client} : private<client, 2x3xfx20.8>
+    return %out
+  }
+}
+`
+
+func TestParse(t *testing.T) {
+	m, err := Parse("tiny.plan", "// a comment does not count\n"+tiny)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.String() != tiny {
+		t.Errorf("printed\n%s", m)
+	}
+	a, b := DigestOf(m), DigestOf(m.Clone())
+	if a != b || len(a.String()) != 64 {
+		t.Errorf("digests %s and %s", a, b)
+	}
+	m.Weights[0].Attrs.Set("from", []string{"other"})
+	if DigestOf(m) == a {
+		t.Error("the digest does not cover recipes")
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	edit := func(old, new string) string {
+		if !strings.Contains(tiny, old) {
+			t.Fatalf("no %q in the plan", old)
+		}
+		return strings.ReplaceAll(tiny, old, new)
+	}
+	for _, c := range []struct{ name, src, want string }{
+		{"version", edit("version = 1", "version = 2"), "plan from another version: plan @tiny has version 2, this release executes version 1"},
+		{"unknown op of a newer version", edit("version = 1", "version = 7") + "", "plan from another version"},
+		{"no version", edit(", version = 1", ""), "plan @tiny has no version"},
+		{"stage", edit("stage = plan", "stage = fx"), `is not a plan: its stage is "fx"`},
+		{"no main", edit("@main", "@other"), "a plan needs a function @main"},
+		{"not revealed", strings.NewReplacer("return %out", "return %y", "-> private<client, 2x3xfx20.8>", "-> ashare<2x3xfx20.8>").Replace(tiny), "a result must be revealed"},
+		{"shared input", edit("%in: private<client, 2x4xfx30.8>", "%in: ashare<2x4xfx30.8>"), "parameter %in must be private or public"},
+		{"fx op", edit("ss.shrink", "fx.shrink"), "ops of fx do not belong in stage plan"},
+		{"tensor type", edit("private<server, 4x3xfx30.10>", "tensor<4x3xfx30.10>"), "does not belong in stage plan"},
+		{"opened otherwise", edit("io.reveal %y {to = client}", "ss.add %y, %y"), "tiny.plan:8:5: @main: ss.add: %out is ashare<2x3xfx20.8>, stated as private<client, 2x3xfx20.8>"},
+		{"no set", edit(" {set = n4096}", ""), "he.matmul: attribute set (a word) is missing"},
+		{"constant", edit("ss.shrink %p {bits = 10}", "ss.shrink %p {bits = 10} : ashare<2x3xfx20.8>\n    %z = ss.add_const %y {value = 5000.0}"), "ss.add_const: fixed: 5000 does not fit"},
+		{"syntax", "module", "tiny.plan:1:"},
+	} {
+		_, err := Parse("tiny.plan", c.src)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
+		}
+		if strings.Contains(c.want, "another version") != errors.Is(err, ErrVersion) {
+			t.Errorf("%s: ErrVersion: %v", c.name, err)
+		}
+	}
+}
+
+func TestPiecewiseRoundTrip(t *testing.T) {
+	p := fixed.Piecewise{
+		In: fixed.Format{Width: 20, Frac: 8}, Out: fixed.Format{Width: 20, Frac: 10}, Cuts: []int64{-400, 400}, Keep: 12, Drop: 4,
+		Pieces:  []fixed.Poly{{}, {Kind: fixed.Quadratic, C: [3]int64{1000, 128, 1}}, {Kind: fixed.Linear, C: [3]int64{0, 1, 0}}},
+		FracAcc: 16, WidthAcc: 20, MidFrac: 10, WidthLin: 20,
+	}
+	if err := p.Check(); err != nil {
+		t.Fatal(err)
+	}
+	op := &ir.Op{
+		Name: "fx.piecewise", Args: []ir.Arg{{Value: &ir.Value{Name: "x", Type: ir.TensorType(ir.FxElem(20, 8), 2)}}},
+		Results: []*ir.Value{{Name: "y", Type: ir.TensorType(ir.FxElem(20, 10), 2)}},
+	}
+	SetPiecewise(&op.Attrs, p)
+	if _, err := op.Infer(); err != nil {
+		t.Fatal(err)
+	}
+	q, err := Piecewise(op)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for x := range uint64(1) << 20 {
+		if p.Eval(x) != q.Eval(x) {
+			t.Fatalf("differ at %d", x)
+		}
+	}
+	if want := "{cuts = [-400, 400], pieces = [[0], [1, 128, 1000], [1, 0]], keep = 12, drop = 4, width_acc = 20, frac_acc = 16, mid_frac = 10, width_lin = 20}"; op.Attrs.String() != want {
+		t.Errorf("got  %s\nwant %s", op.Attrs, want)
+	}
+}
