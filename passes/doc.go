@@ -13,6 +13,7 @@
 //	quantize      every value gets its ring width and fraction bits
 //	insert-trunc  conversions become the cheapest step that is correct
 //	cse, dce      common and dead ops go
+//	tidy          names get short
 //
 // The package must not know protocols, their messages or their parties: that is
 // backend's. It never sees a weight's value except through the calibration

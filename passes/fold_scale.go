@@ -68,7 +68,7 @@ func foldIntoPart(f *ir.Func, uses map[*ir.Value][]ir.Use, split *ir.Op, i int, 
 func scaleWeights(f *ir.Func, lin *ir.Op, i, parts int, c float64) bool {
 	for arg := 1; arg < len(lin.Args); arg++ {
 		w := lin.W(arg)
-		if w == nil || len(w.Attrs.Strs("from")) != parts || readers(f, w) != 1 {
+		if w == nil || len(sources(w)) != parts || readers(f, w) != 1 {
 			return false
 		}
 	}

@@ -73,7 +73,15 @@ func sameForm(a, b *ir.Op) bool {
 // joinable reports whether w is a plain file tensor, whose recipe can be put
 // into a longer list.
 func joinable(w *ir.Weight) bool {
-	return len(w.Attrs.Strs("from")) == 1 && !w.Attrs.Has("rows")
+	return len(sources(w)) == 1 && !w.Attrs.Has("rows")
+}
+
+// sources are the file tensors of w's recipe: its own name if it gives none.
+func sources(w *ir.Weight) []string {
+	if from := w.Attrs.Strs("from"); from != nil {
+		return from
+	}
+	return []string{w.Name}
 }
 
 // joinWeights declares the concatenation along the output axis of argument arg
@@ -83,17 +91,15 @@ func joinWeights(m *ir.Module, g []*ir.Op, arg int) *ir.Weight {
 	var from []string
 	var mul []float64
 	width := 0
-	name := ""
 	for _, o := range g {
 		w := o.W(arg)
-		from = append(from, w.Attrs.Strs("from")...)
+		from = append(from, sources(w)...)
 		f := 1.0
 		if l := w.Attrs.Floats("mul"); len(l) == 1 {
 			f = l[0]
 		}
 		mul = append(mul, f)
 		width += w.Type.Last()
-		name += w.Name + "_"
 	}
 	shape := slices.Clone(first.Type.Shape)
 	shape[len(shape)-1] = width

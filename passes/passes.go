@@ -60,12 +60,12 @@ func (o *Options) margin() float64 {
 
 // All is the table of passes; `nimbusc help passes` prints it.
 func All() []Pass {
-	return []Pass{Expand, FuseQKV, FoldScale, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE}
+	return []Pass{Expand, FuseQKV, FoldScale, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE, Tidy}
 }
 
 // Default is the pipeline of `nimbusc compile`, from nn to fx.
 func Default() []Pass {
-	return []Pass{Expand, FuseQKV, FoldScale, CSE, DCE, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE}
+	return []Pass{Expand, FuseQKV, FoldScale, CSE, DCE, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE, Tidy}
 }
 
 // ByName returns the passes of a comma-separated list.

@@ -193,15 +193,13 @@ func (q *quantizer) weight(w *ir.Weight, e ir.Elem, rows []int) *ir.Weight {
 	}
 	t := w.Type.WithElem(e)
 	attrs := w.Attrs.Clone()
-	if attrs.Strs("from") == nil {
-		attrs.Set("from", []string{w.Name})
-	}
+	attrs.Set("from", sources(w))
 	if rows != nil {
 		t.Shape[0] = rows[1]
 		attrs.Set("rows", rows)
 	}
 	attrs.Del("range")
-	n := q.m.AddWeight(w.Name+".fx", t, attrs)
+	n := q.m.AddWeight(w.Name, t, attrs)
 	q.weights[key] = n
 	return n
 }

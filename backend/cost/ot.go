@@ -104,10 +104,11 @@ func cmpCost(n, keep, cuts int) (leaf, tree Cost) {
 	for i, b := range digits {
 		messages := n * (1<<b - 1)
 		c.choices += packed(n*b, 1)
-		c.payload += packed(messages, cuts)
-		if i > 0 {
-			c.payload += packed(messages, cuts)
+		width := 2 * cuts // greater and equal
+		if i == 0 {
+			width = cuts
 		}
+		c.payload += packed(messages, width)
 		c.count += int64(n * b)
 	}
 	leaf = serverSends(c)

@@ -1,0 +1,246 @@
+package backend
+
+import (
+	"fmt"
+
+	"nimbus/backend/params"
+	"nimbus/backend/rules"
+	"nimbus/internal/packing"
+	"nimbus/internal/rlweparams"
+	"nimbus/ir"
+)
+
+// Options steer the choices that cost decides.
+type Options struct {
+	// Reuse is the number of inferences over which a client is expected to use
+	// one setup; it weighs setup bytes against online bytes. 0 means 8.
+	Reuse int
+}
+
+func (o Options) reuse() float64 {
+	if o.Reuse <= 0 {
+		return 8
+	}
+	return float64(o.Reuse)
+}
+
+// Version is the plan format that Lower writes; ir/plan refuses others.
+const Version = 1
+
+// Lower turns an fx module into a plan, in place.
+func Lower(m *ir.Module, o Options) error {
+	if m.Stage() != ir.StageFx {
+		return fmt.Errorf("lower: module @%s is at stage %s; want fx", m.Name, m.Stage())
+	}
+	var err error
+	caught := ir.Catch(func() {
+		for _, w := range m.Weights {
+			w.Type = w.Type.WithKind(ir.Private, ir.Server)
+			w.Attrs.Del("owner")
+		}
+		for _, f := range m.Funcs {
+			if err = lowerFunc(f, o); err != nil {
+				return
+			}
+		}
+	})
+	if err == nil {
+		err = caught
+	}
+	if err != nil {
+		return fmt.Errorf("lower: %w", err)
+	}
+	m.SetStage(ir.StagePlan)
+	m.Attrs.Set("version", Version)
+	if errs := ir.Verify(m); len(errs) > 0 {
+		return fmt.Errorf("lower: internal error: %w", errs[0])
+	}
+	total, err := AccountOf(m)
+	if err != nil {
+		return fmt.Errorf("lower: %w", err)
+	}
+	m.Attrs.Set("cot_client_sends", total.Online.COTClientSends)
+	m.Attrs.Set("cot_server_sends", total.Online.COTServerSends)
+	return nil
+}
+
+func lowerFunc(f *ir.Func, o Options) error {
+	drops := followingDrops(f)
+	shared := map[*ir.Value]*ir.Value{} // parameter -> its shares
+	for _, p := range f.Params {
+		owner := p.Attrs.Ident("owner", ir.Client)
+		p.Type = p.Type.WithKind(ir.Private, owner)
+		p.Attrs.Del("owner")
+	}
+	to := f.Attrs.Ident("reveal", ir.Client)
+	f.Attrs.Del("reveal")
+	var err error
+	f.Rewrite(func(b *ir.Builder, op *ir.Op) []*ir.Value {
+		if err != nil {
+			return nil
+		}
+		for i, a := range op.Args {
+			if v := a.Value; v != nil && v.Def == nil && v.Type.Elem.Kind == ir.Fx {
+				if shared[v] == nil {
+					shared[v] = b.Op1("io.share", v.Name, nil, v)
+				}
+				op.Args[i].Value = shared[v]
+			}
+		}
+		if op.Name == "return" {
+			for i, a := range op.Args {
+				op.Args[i].Value = b.Op1("io.reveal", "out", ir.A("to", ir.Ident(to)), a)
+			}
+			return nil
+		}
+		var rule rules.Rule
+		if rule, err = rules.For(op); err != nil {
+			return nil
+		}
+		attrs := op.Attrs.Clone()
+		if choose := choices[rule.Plan]; choose != nil {
+			var more ir.Attrs
+			if more, err = choose(op, drops[op], o); err != nil {
+				err = fmt.Errorf("%s of %%%s: %w", rule.Plan, op.Result().Name, err)
+				return nil
+			}
+			for _, a := range more {
+				attrs.Set(a.Name, a.Value)
+			}
+		}
+		hints := make([]string, len(op.Results))
+		types := make([]ir.Type, len(op.Results))
+		for i, r := range op.Results {
+			hints[i] = r.Name
+			types[i] = r.Type.WithKind(ir.AShare, "")
+			if r.Type.Elem == ir.IntElem(1) {
+				types[i] = r.Type.WithKind(ir.BShare, "")
+			}
+		}
+		args := make([]ir.Operand, len(op.Args))
+		for i, a := range op.Args {
+			args[i] = a
+		}
+		return b.OpT(rule.Plan, hints, attrs, types, args...)
+	})
+	return err
+}
+
+// choices picks what a plan op needs beyond its fx twin: parameter set, tile,
+// response compression. drop is how many low bits of the result are dropped
+// before anything else reads them.
+var choices = map[string]func(op *ir.Op, drop int, o Options) (ir.Attrs, error){
+	"he.select":    chooseSelect,
+	"he.matmul":    chooseMatmul,
+	"he.matmul_ss": chooseMatmulSS,
+}
+
+func chooseSelect(op *ir.Op, drop int, _ Options) (ir.Attrs, error) {
+	t := op.Result().Type
+	set, err := params.Select(t.Elem.Width)
+	if err != nil {
+		return nil, err
+	}
+	terms := 1
+	if len(op.Args) == 4 {
+		terms = 2
+	}
+	d0, d1 := set.Drops(func(a, b int) rlweparams.Noise { return set.SelectNoise(terms, t.Elem.Width, a, b) },
+		t.Shape[1], t.NumElems(), drop)
+	return ir.A("set", ir.Ident(set.Name), "drop_c0", d0, "drop_c1", d1), nil
+}
+
+// chooseMatmul takes the tile that minimises online bytes plus the setup's
+// share of one inference.
+func chooseMatmul(op *ir.Op, drop int, o Options) (ir.Attrs, error) {
+	x, w := op.X(0).Type, op.W(1).Type
+	l, k, n := x.Elem.Width, w.Shape[0], w.Shape[1]
+	m := x.NumElems() / k
+	set, err := params.MatMul(l)
+	if err != nil {
+		return nil, err
+	}
+	best, bestCost := ir.Attrs(nil), 0.0
+	for t := 1; t <= m && t*n <= set.N() || t == 1; t++ {
+		lay := packing.Linear{N: set.N(), M: m, K: k, Cols: n, T: t}
+		if lay.Check() != nil {
+			break
+		}
+		sent := min(t*n, set.N())
+		d0, d1 := set.Drops(func(a, b int) rlweparams.Noise { return set.MatMulNoise(k, t, l, a, b) }, sent, m*n, drop)
+		cost := 0.0
+		for b := range lay.Blocks() {
+			cost += float64(k*set.FullPolyBytes(lay.Stored(b).Len, set.Limbs())) / o.reuse()
+			for g := range lay.Groups() {
+				cost += float64(set.ResponseBytes(lay.GroupRows(g).Len*lay.Block(b).Len, d0, d1))
+			}
+		}
+		if best == nil || cost < bestCost {
+			best, bestCost = ir.A("set", ir.Ident(set.Name), "tile", t, "drop_c0", d0, "drop_c1", d1), cost
+		}
+		if m == 1 {
+			break
+		}
+	}
+	return best, nil
+}
+
+func chooseMatmulSS(op *ir.Op, drop int, _ Options) (ir.Attrs, error) {
+	a, b := op.X(0).Type, op.X(1).Type
+	set, err := params.MatMulSS(a.Elem.Width, drop)
+	if err != nil {
+		return nil, err
+	}
+	_ = b
+	return ir.A("set", ir.Ident(set.Name)), nil
+}
+
+// followingDrops computes for every op how many low bits of its results are
+// dropped by all that reads them: noise below that is rounded away.
+func followingDrops(f *ir.Func) map[*ir.Op]int {
+	const all = 64
+	value := map[*ir.Value]int{} // bits dropped by every reader seen so far
+	get := func(v *ir.Value) int {
+		if d, ok := value[v]; ok {
+			return d
+		}
+		return all
+	}
+	out := map[*ir.Op]int{}
+	for i := len(f.Body) - 1; i >= 0; i-- {
+		op := f.Body[i]
+		own := all
+		for _, r := range op.Results {
+			own = min(own, get(r))
+		}
+		if own == all {
+			own = 0 // nobody reads it
+		}
+		out[op] = own
+		for j, a := range op.Args {
+			if a.Value == nil {
+				continue
+			}
+			d := 0
+			switch op.Name {
+			case "fx.shrink", "fx.trunc":
+				d = op.Attrs.Int("bits", 0)
+			case "fx.add", "fx.sub", "fx.add_bias", "fx.add_const", "fx.sum", "fx.split", "fx.split_heads", "fx.merge_heads",
+				"fx.transpose", "fx.slice", "fx.reshape", "fx.reduce":
+				d = own
+			case "fx.shl":
+				d = max(own-op.Attrs.Int("bits", 0), 0)
+			case "fx.mul_const": // raw factor round(value·2^frac), a power of two at most 1 keeps the bits
+				if op.Attrs.Float("value", 0)*float64(uint64(1)<<op.Attrs.Int("frac", 0)) == 1 {
+					d = own
+				}
+			case "fx.add_mask":
+				if j == 0 {
+					d = own
+				}
+			}
+			value[a.Value] = min(get(a.Value), d)
+		}
+	}
+	return out
+}
