@@ -35,8 +35,9 @@ internal/z2k, internal/tensor < internal/fixed;
 internal/tensor, internal/rlweparams < internal/packing;
 
 # The compiler.
-ir, internal/tensor < ir/parser, ir/plan, frontend;
+ir, internal/tensor < ir/parser, frontend;
 ir, internal/fixed < ir/weights, passes;
+ir/parser, internal/fixed < ir/plan;
 ir/weights < ir/eval;
 ir < frontend/synth;
 frontend, ir/weights, models < frontend/hf;

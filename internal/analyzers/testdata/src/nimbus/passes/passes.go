@@ -1,0 +1,3 @@
+package passes
+
+import _ "math/rand/v2"

@@ -1,0 +1,3 @@
+package drawn
+
+import _ "math/rand"

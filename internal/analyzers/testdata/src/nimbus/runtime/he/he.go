@@ -1,0 +1,3 @@
+package he
+
+import _ "github.com/tuneinsight/lattigo/v5/ring"

@@ -1,0 +1,3 @@
+package lattice
+
+import _ "github.com/tuneinsight/lattigo/v5/ring" // want `must not import lattigo: only runtime/he may`
