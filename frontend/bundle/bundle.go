@@ -45,7 +45,7 @@ func Open(name string) (*Bundle, error) {
 	case name == "":
 		return nil, fmt.Errorf("bundle: no model is named")
 	case err == nil && info.IsDir():
-		return open(clean, os.DirFS(clean), "config.json")
+		return openFolder(clean, filepath.Base(clean), os.DirFS(clean))
 	case err == nil:
 		if !strings.HasSuffix(clean, ".model") {
 			return nil, fmt.Errorf("bundle: %s is neither a folder nor a .model description", name)
@@ -63,8 +63,8 @@ func Open(name string) (*Bundle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bundle: there is no file or folder %s, nor an embedded model of that name; embedded are %s", name, strings.Join(models.Names(), ", "))
 	}
-	if _, err := fs.Stat(dir, "config.json"); err == nil && file == folder {
-		return open(name, dir, "config.json")
+	if file == folder {
+		return openFolder(name, file, dir)
 	}
 	if _, err := fs.Stat(dir, file+".model"); err != nil {
 		return nil, fmt.Errorf("bundle: the embedded %s has no description %s.model", folder, file)
@@ -72,24 +72,35 @@ func Open(name string) (*Bundle, error) {
 	return open(name, dir, file+".model")
 }
 
+// openFolder prefers config.json over a description named as the folder.
+func openFolder(name, base string, dir fs.FS) (*Bundle, error) {
+	if _, err := fs.Stat(dir, "config.json"); err == nil {
+		return open(name, dir, "config.json")
+	}
+	if _, err := fs.Stat(dir, base+".model"); err == nil {
+		return open(name, dir, base+".model")
+	}
+	return nil, fmt.Errorf("bundle: the folder %s has neither config.json nor %s.model", name, base)
+}
+
 func open(name string, dir fs.FS, file string) (b *Bundle, err error) {
 	b = &Bundle{Name: name}
 	if file == "config.json" {
 		if b.model, err = hf.Open(dir); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("bundle: %s: %w", name, err)
 		}
 	} else {
 		b.dir, b.description = dir, file
 		if b.files, err = hf.OpenWeights(dir); err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
-				return nil, err
+				return nil, fmt.Errorf("bundle: %s: %w", name, err)
 			}
 			b.files, b.Synthetic = nil, true
 		}
 	}
 	if b.Tokenizer, err = openTokenizer(dir); err != nil {
 		b.Close()
-		return nil, err
+		return nil, fmt.Errorf("bundle: %s: %w", name, err)
 	}
 	if b.model != nil && b.Tokenizer != nil && b.Tokenizer.Size() > b.model.Config.Vocab {
 		b.Close()

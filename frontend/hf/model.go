@@ -138,16 +138,12 @@ func (w *Weights) checkWeight(d *ir.Weight) error {
 	return nil
 }
 
-// similar hints at a tensor with the same ending, where models were saved under
-// another prefix or without their head.
+// similar hints at the same tensor saved under another prefix.
 func (w *Weights) similar(name string) string {
-	parts := strings.Split(name, ".")
-	for cut := 1; cut < len(parts)-1; cut++ {
-		tail := strings.Join(parts[cut:], ".")
-		for _, have := range w.Names() {
-			if have == tail || strings.HasSuffix(have, "."+tail) {
-				return fmt.Sprintf("; it has %q", have)
-			}
+	_, bare, _ := strings.Cut(name, ".")
+	for _, have := range w.Names() {
+		if have == bare || strings.HasSuffix(have, "."+name) || strings.HasSuffix(have, "."+bare) {
+			return fmt.Sprintf("; it has %q", have)
 		}
 	}
 	return ""
