@@ -36,9 +36,9 @@ internal/tensor, internal/rlweparams < internal/packing;
 
 # The compiler.
 ir, internal/tensor < ir/parser, frontend;
-ir, internal/fixed < ir/weights, passes;
 ir/parser, internal/fixed < ir/plan;
-ir/weights < ir/eval;
+ir, internal/fixed < ir/weights, passes;
+ir/weights, ir/plan, internal/prg < ir/eval;
 ir < frontend/synth;
 frontend, ir/weights, models < frontend/hf;
 frontend/hf, frontend/synth, frontend/tokenizer < frontend/bundle;
