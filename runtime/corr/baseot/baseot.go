@@ -34,6 +34,8 @@ type Receiver interface {
 	Finish(reply []byte) ([]kernel.Block, error)
 }
 
+var errSpent = errors.New("baseot: reply for OTs that already have one")
+
 // Ristretto is the endemic OT of Masny and Rindal (CCS 2019) with Diffie-Hellman
 // over ristretto255. For OT number j with choice c, and H₀, H₁ hashing into the
 // group:
@@ -153,7 +155,7 @@ func (r *ristrettoReceiver) Finish(reply []byte) ([]kernel.Block, error) {
 		return nil, fmt.Errorf("baseot: reply of %d bytes for %d OTs, expected %d", len(reply), len(r.choices), len(r.choices)*pairBytes)
 	}
 	if r.spent {
-		return nil, errors.New("baseot: reply for OTs that already have one")
+		return nil, errSpent
 	}
 	r.spent = true
 	keys := make([]kernel.Block, len(r.choices))

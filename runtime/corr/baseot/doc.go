@@ -7,13 +7,15 @@
 // and take bytes; who sends them when is the caller's business, so the package
 // must not know connections, extensions or pools.
 //
-// [Ristretto] is the endemic OT of Masny and Rindal ("Endemic Oblivious
-// Transfer", CCS 2019, instantiated with Diffie-Hellman) over
-// ristretto255 (RFC 9496). It is UC secure against malicious parties in the
-// random oracle model under CDH-type assumptions: the receiver's request is
-// uniform whatever its choices are, and at most one of the two keys can be
-// computed from it. "Endemic" means that a cheating party may bias its own
-// output, never learn or bias the other's; that is enough for OT extension.
+// Both schemes are the endemic OT of Masny and Rindal ("Endemic Oblivious
+// Transfer", CCS 2019): [Ristretto] with Diffie-Hellman over ristretto255
+// (RFC 9496), [MLKEM] with ML-KEM-768 (FIPS 203). The construction is UC secure
+// against malicious parties in the random oracle model: the receiver's request
+// looks uniform whatever its choices are, and at most one of the two keys can be
+// computed from it. "Endemic" means that a cheating party may choose its own
+// output, but neither learn nor bias the other's; that is enough for OT
+// extension. Ristretto falls to a quantum computer, also one built after the
+// session was recorded; MLKEM does not, as far as is known.
 //
-// Not given: security against quantum computers.
+// Read first: [Scheme], [Ristretto].
 package baseot
