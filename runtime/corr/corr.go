@@ -24,6 +24,8 @@ type Corr struct {
 	sent, received pool
 	stats          CorrStats
 	tweaks         [2]uint64 // next tweak, by the party that sends
+
+	call, segment int // callColumns, segmentColumns
 }
 
 // Counts are numbers of COTs in one direction.
@@ -63,7 +65,10 @@ func Setup(conn transport.Conn, party int, cfg Config, rng *prg.PRG) (*Corr, err
 	if err != nil {
 		return nil, err
 	}
-	return &Corr{party: party, ends: ends, hash: kernel.NewCRH(ends.Salt)}, nil
+	return &Corr{
+		party: party, ends: ends, hash: kernel.NewCRH(ends.Salt),
+		call: callColumns, segment: segmentColumns,
+	}, nil
 }
 
 // Hash returns the session's correlation-robust hash, equal at both parties.
@@ -159,12 +164,12 @@ func (c *Corr) extend(asSender, asReceiver int) error {
 	for asSender > 0 || asReceiver > 0 {
 		// First as receiver, which in the extensions so far sends first, so that
 		// the two directions cross on the wire.
-		n := min(asReceiver, callColumns)
+		n := min(asReceiver, c.call)
 		if err := c.receive(n); err != nil {
 			return c.fail(err)
 		}
 		asReceiver -= n
-		n = min(asSender, callColumns)
+		n = min(asSender, c.call)
 		if err := c.send(n); err != nil {
 			return c.fail(err)
 		}
@@ -175,7 +180,7 @@ func (c *Corr) extend(asSender, asReceiver int) error {
 
 func (c *Corr) receive(n int) error {
 	for n > 0 {
-		m := min(n, segmentColumns)
+		m := min(n, c.segment)
 		s := segment{keys: make([]Block, m), choice: make([]byte, m/8)}
 		if err := c.ends.Receiver.Extend(s.keys, s.choice); err != nil {
 			return err
@@ -189,7 +194,7 @@ func (c *Corr) receive(n int) error {
 
 func (c *Corr) send(n int) error {
 	for n > 0 {
-		m := min(n, segmentColumns)
+		m := min(n, c.segment)
 		s := segment{keys: make([]Block, m)}
 		if err := c.ends.Sender.Extend(s.keys); err != nil {
 			return err

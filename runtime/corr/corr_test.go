@@ -13,6 +13,7 @@ import (
 	"nimbus/internal/golden"
 	"nimbus/internal/prg"
 	"nimbus/runtime/corr"
+	"nimbus/runtime/corr/baseot"
 	"nimbus/runtime/corr/corrtest"
 	"nimbus/runtime/transport"
 	"nimbus/runtime/transport/transporttest"
@@ -136,6 +137,24 @@ func TestCorrelation(t *testing.T) {
 				t.Error("both directions have the same delta")
 			}
 		})
+	}
+}
+
+func TestBaseSchemes(t *testing.T) {
+	for _, base := range []baseot.Scheme{baseot.Ristretto{}, baseot.MLKEM{}} {
+		cfg := corr.Config{Ext: corr.SoftSpoken{K: 8, Base: base}}
+		var dir [2]taken
+		session(t, cfg, func(p int, conn transport.Conn, c *corr.Corr) error {
+			c2s, s2c := corr.BaseBytes(cfg)
+			if got := conn.Stats(); got.BytesSent != []int64{c2s, s2c}[p] || got.BytesReceived != []int64{s2c, c2s}[p] {
+				return fmt.Errorf("setup sent %d and received %d, formula %d and %d", got.BytesSent, got.BytesReceived, c2s, s2c)
+			}
+			if p == 0 {
+				return dir[0].sender(c, 2000)
+			}
+			return dir[0].receiver(c, 2000)
+		})
+		dir[0].check(t)
 	}
 }
 
@@ -400,7 +419,7 @@ func TestWire(t *testing.T) {
 	var got strings.Builder
 	for _, k := range []int{2, 4, 8} {
 		r := session(t, corr.Config{Ext: corr.SoftSpoken{K: k}}, func(p int, _ transport.Conn, c *corr.Corr) error {
-			return c.Prefill(3000*(1+p), 3000*(2-p))
+			return c.Prefill(3000+67000*p, 70000-67000*p)
 		})
 		fmt.Fprintf(&got, "softspoken-k%d client %s\n", k, r.Client.SentDigest())
 		fmt.Fprintf(&got, "softspoken-k%d server %s\n", k, r.Server.SentDigest())
