@@ -80,7 +80,7 @@ func (s Set) MatMulNoise(k, t, width, dropC0, dropC1 int) Noise {
 }
 
 // MatMulSSNoise is the noise of a product of two shared matrices whose outputs each gather terms products of a fresh
-// error with a uniform scalar; both cross terms are counted.
+// error with a uniform scalar. Both cross terms are counted, and the rounding of the second.
 func (s Set) MatMulSSNoise(terms, width, dropC0, dropC1 int) Noise {
 	x := math.Exp2(float64(width)) * uniform
 	n := s.response(fresh()*x*math.Sqrt(float64(terms)), width, dropC0, dropC1)

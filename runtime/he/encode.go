@@ -10,8 +10,7 @@ func (p *params) encode(out poly, m []uint64, mod *modulus, width int) {
 	mask := ^uint64(0) >> (64 - width)
 	for i := range mod.count {
 		l := &p.limbs[i]
-		// Montgomery form of 2^-width.
-		inv := l.mod.Mont(inverse(powerOfTwo(width, l.q), l.q))
+		inv := l.half[width]
 		dst := out[i][:len(m)]
 		for j, v := range m {
 			r := (v*mod.low + half) & mask
@@ -21,14 +20,6 @@ func (p *params) encode(out poly, m []uint64, mod *modulus, width int) {
 			dst[j] = y ^ (y^l.minus(0, y))&-neg
 		}
 	}
-}
-
-func powerOfTwo(k int, q uint64) uint64 {
-	x := uint64(1) % q
-	for range k {
-		x = x << 1 % q // q < 2^60
-	}
-	return x
 }
 
 // decode sets out[j] to round(2^width·u/M) mod 2^width, u the number whose residues are x[i][j]. The fractional parts

@@ -27,6 +27,7 @@ type PublicKey struct {
 	seed   [32]byte
 	b      poly // coefficients, as sent
 	an, bn poly // transforms, Montgomery form
+	id     [32]byte
 }
 
 // NewSecretKey draws a key for the named set.
@@ -84,6 +85,10 @@ func (k *SecretKey) timesSecret(t []uint64, i int) {
 
 func (pk *PublicKey) prepare() {
 	p := pk.p
+	h := sha256.New()
+	h.Write([]byte("nimbus he v1 key " + p.Name + "\x00"))
+	h.Write(pk.Marshal())
+	h.Sum(pk.id[:0])
 	pk.an, pk.bn = newPoly(len(p.limbs), p.n), newPoly(len(p.limbs), p.n)
 	for i := range p.limbs {
 		sub := p.limbs[i].sub
@@ -171,12 +176,7 @@ func (l *limb) unpack(dst []uint64, data []byte) ([]byte, error) {
 }
 
 // ID identifies the key pair: a digest of its public key. Whatever is encrypted names the key by it.
-func (pk *PublicKey) ID() [32]byte {
-	h := sha256.New()
-	h.Write([]byte("nimbus he v1 key " + pk.p.Name + "\x00"))
-	h.Write(pk.Marshal())
-	return [32]byte(h.Sum(nil))
-}
+func (pk *PublicKey) ID() [32]byte { return pk.id }
 
 const secretMagic = "NIMBUSK1"
 

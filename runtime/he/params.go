@@ -28,6 +28,8 @@ type limb struct {
 	sub  *ring.SubRing
 	// drop[j] multiplies by the inverse of limb j's prime, for j above this limb; Montgomery form.
 	drop []uint64
+	// half[w] is 2^-w in Montgomery form.
+	half [65]uint64
 }
 
 // modulus is a product of the first count primes and the constants to encode and decode at scale modulus/2^l.
@@ -41,8 +43,8 @@ type modulus struct {
 	lift  uint64      // q_0^-1 mod q_1 in Montgomery form, for two limbs
 }
 
-// table holds every set, each prepared when it is first needed.
-var table = func() map[string]func() (*params, error) {
+// prepared holds every set, each prepared when it is first needed.
+var prepared = func() map[string]func() (*params, error) {
 	t := map[string]func() (*params, error){}
 	for _, set := range rlweparams.All() {
 		t[set.Name] = sync.OnceValues(func() (*params, error) { return newParams(set) })
@@ -52,7 +54,7 @@ var table = func() map[string]func() (*params, error) {
 
 // load returns the named set, which must be in the table and pass the security check.
 func load(name string) (*params, error) {
-	f, ok := table[name]
+	f, ok := prepared[name]
 	if !ok {
 		_, err := rlweparams.Lookup(name)
 		return nil, fmt.Errorf("he: %w", err)
@@ -82,6 +84,10 @@ func newParams(set rlweparams.Set) (*params, error) {
 				l.drop = append(l.drop, 0)
 			}
 			l.drop = append(l.drop, l.mod.Mont(inverse(set.Q[j], q)))
+		}
+		l.half[0] = l.mod.Mont(1)
+		for w := 1; w < len(l.half); w++ {
+			l.half[w] = l.mulMont(l.half[w-1], l.mod.Mont((q+1)/2))
 		}
 		p.limbs = append(p.limbs, l)
 	}
