@@ -3,6 +3,7 @@ package frontend
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -49,13 +50,28 @@ func (e Errors) sorted() Errors {
 
 func place(p lexer.Position) ir.Pos { return ir.Pos{File: p.Filename, Line: p.Line, Col: p.Column} }
 
-// syntaxError turns what the parser reports into Errors.
+// grammarName finds the parser's names of grammar rules, as in itemSyntax.
+var grammarName = regexp.MustCompile(`\b([A-Z][a-z]+)Syntax\b`)
+
+// syntaxError turns what the parser reports into Errors. Where the parser knows
+// only that no statement begins here, it says what could.
 func syntaxError(err error) error {
 	var p participle.Error
-	if errors.As(err, &p) {
-		return Errors{{Pos: place(p.Position()), Msg: p.Message()}}
+	if !errors.As(err, &p) {
+		return err
 	}
-	return err
+	msg := strings.TrimPrefix(p.Message(), "lexer: ")
+	msg = grammarName.ReplaceAllStringFunc(msg, func(s string) string {
+		return strings.ToLower(strings.TrimSuffix(s, "Syntax"))
+	})
+	if strings.HasPrefix(msg, "unexpected token") && !strings.Contains(msg, "(expected") {
+		if at := p.Position(); at.Line == 1 && at.Column == 1 {
+			msg += ` (expected "model" <name>)`
+		} else {
+			msg += " (expected param, require, input, block, repeat, tag, return, output or <name> =)"
+		}
+	}
+	return Errors{{Pos: place(p.Position()), Msg: msg}}
 }
 
 // failure is an Error on its way up through evaluation.

@@ -42,7 +42,7 @@ func folder(files map[string][]byte) fs.FS {
 func TestRead(t *testing.T) {
 	data := le32(1.5, -2, 3, 0)
 	data = append(data, le16(0x3c00, 0xc000, 0x0001, 0x83ff, 0x7bff, 0)...) // f16
-	data = append(data, le16(0x3f80, 0xc000)...)                           // bf16
+	data = append(data, le16(0x3f80, 0xc000)...)                            // bf16
 	data = append(data, 7, 0, 0, 0, 0, 0, 0, 0)
 	raw := file(`{"__metadata__": {"format": "pt"}, "ids": {"dtype": "I64", "shape": [1], "data_offsets": [32, 40]},
 		"b": {"dtype": "F16", "shape": [3, 2], "data_offsets": [16, 28]}, "none": {"dtype": "F32", "shape": [0, 4], "data_offsets": [16, 16]},
