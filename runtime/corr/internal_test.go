@@ -137,3 +137,24 @@ func TestSmallCalls(t *testing.T) {
 		}
 	}
 }
+
+// TestFreshTrees: no two trees of a session, and no two sessions, share a node.
+func TestFreshTrees(t *testing.T) {
+	for _, k := range []int{2, 4, 8} {
+		seen := make(map[Block]bool)
+		for seed := range byte(3) {
+			// With base OT keys of zero the corrections are sums of tree nodes.
+			_, sums := SoftSpoken{K: k}.newReceiver(nil, Block{1}, make([][2]Block, kappa), prg.New(prg.Seed{seed}))
+			if len(sums) != 2*kappa*kernel.BlockBytes {
+				t.Fatalf("k=%d: %d bytes of corrections", k, len(sums))
+			}
+			for ; len(sums) > 0; sums = sums[kernel.BlockBytes:] {
+				if b := kernel.LoadBlock(sums); seen[b] {
+					t.Fatalf("k=%d: a sum of nodes repeats", k)
+				} else {
+					seen[b] = true
+				}
+			}
+		}
+	}
+}

@@ -32,7 +32,7 @@ import (
 // secure against semi-honest parties only. Each stream moves forward from call
 // to call; a position is used once.
 //
-// Per COT and party: 2^K·m/8 bytes of AES-CTR and about three times as many of
+// Per COT and party: 2^K·m/8 bytes of AES-CTR and about as many of
 // XOR; bytes on the wire 7.875, 3.875, 1.875 for K = 2, 4, 8.
 type SoftSpoken struct {
 	K    int           // 2, 4 or 8
