@@ -45,6 +45,13 @@ type Conn interface {
 	// messages are on their way without it.
 	Flush() error
 
+	// Drain waits until at most limit payload and header bytes are queued. A
+	// party that answers requests, and so lets the peer decide how much it
+	// sends, calls it before each answer: else a peer that asks and does not
+	// read fills this party's memory. Protocols must not: two parties that
+	// drain before they receive can wait for each other.
+	Drain(limit int) error
+
 	// Stats returns what was sent and received so far.
 	Stats() Stats
 

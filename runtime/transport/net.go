@@ -36,8 +36,9 @@ type netConn struct {
 	r    *bufio.Reader
 
 	mu      sync.Mutex // guards what follows
-	wake    sync.Cond  // broadcast when queue, err or closing changes
+	wake    sync.Cond  // broadcast when what is guarded changes
 	queue   [][]byte   // frames to send; small ones share a slice
+	queued  int        // bytes of frames that are not yet written
 	spare   []byte     // a slice to reuse for small frames
 	closing bool       // Close was called
 	err     error      // the first failure; final
@@ -85,6 +86,7 @@ func (c *netConn) Send(msg []byte) error {
 		}
 		c.queue = append(c.queue, appendFrame(b, msg, depth))
 	}
+	c.queued += headerSize + len(msg)
 	c.wake.Broadcast()
 	return nil
 }
@@ -128,7 +130,7 @@ func (c *netConn) write() {
 		if failed || len(queue) == 0 {
 			return
 		}
-		for _, b := range queue {
+		for i, b := range queue {
 			for at := 0; at < len(b); at += piece {
 				c.raw.SetWriteDeadline(time.Now().Add(c.timeout))
 				if _, err := c.raw.Write(b[at:min(at+piece, len(b))]); err != nil {
@@ -136,6 +138,13 @@ func (c *netConn) write() {
 					return
 				}
 			}
+			if i+1 < len(queue) {
+				queue[i] = nil // it may be long
+			}
+			c.mu.Lock()
+			c.queued -= len(b)
+			c.wake.Broadcast()
+			c.mu.Unlock()
 		}
 		c.mu.Lock()
 		if b := queue[len(queue)-1]; cap(b) <= 2*batch {
@@ -206,6 +215,19 @@ func (c *netConn) Flush() error {
 	defer c.mu.Unlock()
 	if err := c.failure(); err != nil {
 		return fmt.Errorf("flush: %w", err)
+	}
+	return nil
+}
+
+func (c *netConn) Drain(limit int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// The writer's deadlines bound the wait.
+	for c.failure() == nil && c.queued > limit {
+		c.wake.Wait()
+	}
+	if err := c.failure(); err != nil {
+		return fmt.Errorf("drain: %w", err)
 	}
 	return nil
 }

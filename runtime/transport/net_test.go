@@ -44,6 +44,7 @@ func TestConn(t *testing.T) {
 				return transport.FromNet(x, o...), transport.FromNet(y, o...)
 			})
 		})
+		t.Run(name+" greedy", func(t *testing.T) { transporttest.TestGreedy(t, stream) })
 		t.Run(name+" hostile", func(t *testing.T) { transporttest.TestHostile(t, stream) })
 	}
 }

@@ -26,6 +26,7 @@ func TestConn(t *testing.T, factory Factory) {
 		{"send copies", testSendCopies},
 		{"both send first", testBothSendFirst},
 		{"many small", testManySmall},
+		{"drain", testDrain},
 		{"stats", testStats},
 		{"wrong length", testWrongLength},
 		{"bounded", testBounded},
@@ -137,6 +138,44 @@ func testManySmall(t *testing.T, factory Factory) {
 	}
 	if err := <-sent; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// testDrain lets a party wait for its peer to read.
+func testDrain(t *testing.T, factory Factory) {
+	a, b := pair(t, factory)
+	if err := a.Drain(0); err != nil {
+		t.Fatal(err)
+	}
+	const n, size = 32, 1 << 20
+	for range n {
+		if err := a.Send(make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	drained := make(chan error, 1)
+	go func() { drained <- a.Drain(0) }()
+	for range n {
+		if _, err := b.Recv(size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+	// Closing ends the wait.
+	for range n {
+		if err := a.Send(make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	go func() { drained <- a.Drain(0) }()
+	time.Sleep(10 * time.Millisecond)
+	b.Close()
+	a.Close()
+	<-drained
+	if err := a.Drain(0); !errors.Is(err, transport.ErrClosed) && !errors.Is(err, transport.ErrPeer) {
+		t.Errorf("Drain after Close: %v", err)
 	}
 }
 

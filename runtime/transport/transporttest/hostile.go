@@ -102,6 +102,29 @@ func TestHostile(t *testing.T, stream func(t testing.TB) (conn, raw net.Conn)) {
 	})
 }
 
+// TestGreedy lets a peer ask for large answers and never read them, on a stream
+// of bounded capacity: a party that drains before it answers holds little and
+// ends with one error.
+func TestGreedy(t *testing.T, stream func(t testing.TB) (conn, raw net.Conn)) {
+	raw, peer := stream(t)
+	conn := transport.FromNet(raw, transport.Timeout(200*time.Millisecond))
+	const size, most = 1 << 20, 64
+	answers := 0
+	for ; answers < most; answers++ {
+		if conn.Drain(2*size) != nil || conn.Send(make([]byte, size)) != nil {
+			break
+		}
+	}
+	if answers == most {
+		t.Errorf("%d answers of %d bytes for a peer that does not read", answers, size)
+	}
+	if err := conn.Flush(); !errors.Is(err, transport.ErrTimeout) {
+		t.Errorf("got error %v, want %v", err, transport.ErrTimeout)
+	}
+	conn.Close()
+	peer.Close()
+}
+
 // recvs receives messages of the given sizes.
 func recvs(sizes ...int) func(transport.Conn) error {
 	return func(c transport.Conn) error {
