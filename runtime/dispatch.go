@@ -5,6 +5,7 @@ import (
 
 	"nimbus/internal/fixed"
 	"nimbus/ir"
+	"nimbus/ir/plan"
 	"nimbus/runtime/ot"
 	"nimbus/runtime/share"
 )
@@ -226,30 +227,25 @@ func otMax(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
 }
 
 func otPiecewise(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
-	spec, err := fixed.Attrs{
-		Cuts: o.Attrs.Int64s("cuts"), Pieces: o.Attrs.Int64Lists("pieces"),
-		Keep: o.Attrs.Int("keep", 0), Drop: o.Attrs.Int("drop", 0),
-		WidthAcc: o.Attrs.Int("width_acc", 0), FracAcc: o.Attrs.Int("frac_acc", 0),
-		MidFrac: o.Attrs.Int("mid_frac", 0), WidthLin: o.Attrs.Int("width_lin", 0),
-	}.Piecewise(format(o.Args[0].Type()), format(o.Results[0].Type))
+	spec, err := plan.Piecewise(o)
 	if err != nil {
 		return x, err
 	}
 	return s.ot.Piecewise(x, spec)
 }
 
-// inverseSpec reads the attributes of ot.recip and ot.rsqrt.
-func inverseSpec(o *ir.Op, kind fixed.InverseKind) fixed.Inverse {
-	return fixed.Inverse{
-		Kind: kind, In: format(o.Args[0].Type()), Out: format(o.Results[0].Type),
-		Lo: o.Attrs.Int("lo", 0), Hi: o.Attrs.Int("hi", 0),
-	}
-}
-
 func otRecip(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
-	return s.ot.Recip(x, inverseSpec(o, fixed.Recip))
+	spec, err := plan.Inverse(o)
+	if err != nil {
+		return x, err
+	}
+	return s.ot.Recip(x, spec)
 }
 
 func otRsqrt(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
-	return s.ot.Rsqrt(x, inverseSpec(o, fixed.Rsqrt))
+	spec, err := plan.Inverse(o)
+	if err != nil {
+		return x, err
+	}
+	return s.ot.Rsqrt(x, spec)
 }

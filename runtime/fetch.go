@@ -18,8 +18,8 @@ import (
 // Setup is the client's side of a setup session with server over conn: it
 // brings the store up to what the server offers and reports whether
 // everything was there already. An interrupted download is
-// continued. validate looks at the downloaded plan and returns its digest.
-func (st *Store) Setup(conn transport.Conn, server Peer, validate func(plan string) (Digest, error), progress func(Progress)) (in *Installed, reused bool, err error) {
+// continued.
+func (st *Store) Setup(conn transport.Conn, server Peer, parse func(plan string) (*Program, error), progress func(Progress)) (in *Installed, reused bool, err error) {
 	if progress == nil {
 		progress = func(Progress) {}
 	}
@@ -45,6 +45,7 @@ func (st *Store) Setup(conn transport.Conn, server Peer, validate func(plan stri
 	if err := os.Remove(filepath.Join(in.Dir, installedFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, false, err
 	}
+	var prog *Program
 	for item := range itemCount {
 		if err := fetchItem(conn, in.Dir, item, o, progress); err != nil {
 			return nil, false, err
@@ -54,19 +55,22 @@ func (st *Store) Setup(conn transport.Conn, server Peer, validate func(plan stri
 			if err != nil {
 				return nil, false, err
 			}
-			digest, err := validate(text)
-			if err != nil {
+			if prog, err = parse(text); err != nil {
 				return nil, false, fmt.Errorf("setup: the server's plan: %w", err)
 			}
-			if digest != o.Plan {
-				return nil, false, fmt.Errorf("setup: the server's plan has digest %s, it offered %s", digest.Short(), o.Plan.Short())
+			if prog.Digest != o.Plan {
+				return nil, false, fmt.Errorf("setup: the server's plan has digest %s, it offered %s", prog.Digest.Short(), o.Plan.Short())
 			}
 		}
 	}
 	if _, err := in.Bundle(); err != nil {
 		return nil, false, fmt.Errorf("setup: the server's tokenizer: %w", err)
 	}
-	if err := checkArtefact(in); err != nil {
+	stock, err := in.Open(prog)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := stock.Close(); err != nil {
 		return nil, false, err
 	}
 	if err := st.finish(in, o); err != nil {

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"fmt"
-	"slices"
 
 	"nimbus/internal/z2k"
 	"nimbus/ir"
@@ -10,6 +9,7 @@ import (
 )
 
 // ioShare splits a private value: the owner keeps a uniform r and sends x - r.
+// For bits, both are xor.
 //
 //	owner                       peer
 //	r ← Z_2^l
@@ -20,6 +20,7 @@ func ioShare(s *Session, o *ir.Op) error {
 	if err != nil {
 		return err
 	}
+	// Z_2 is the ring of width 1, where minus is xor.
 	width, n := v.Type.Elem.Width, v.Type.NumElems()
 	x := share.NewArith(width, v.Type.Shape...)
 	if v.Type.Party == partyName(s.party) {
@@ -32,16 +33,16 @@ func ioShare(s *Session, o *ir.Op) error {
 		if err := sendNow(s.conn, z2k.Pack(nil, masked, width)); err != nil {
 			return fmt.Errorf("send: %w", err)
 		}
-		return s.put(o, 0, x)
+	} else {
+		msg, err := s.conn.Recv(z2k.PackedLen(n, width))
+		if err != nil {
+			return err
+		}
+		if err := z2k.Unpack(x.V, msg, width); err != nil {
+			return fmt.Errorf("recv: %w", err)
+		}
 	}
-	msg, err := s.conn.Recv(z2k.PackedLen(n, width))
-	if err != nil {
-		return fmt.Errorf("recv: %w", err)
-	}
-	if err := z2k.Unpack(x.V, msg, width); err != nil {
-		return fmt.Errorf("recv: %w", err)
-	}
-	return s.put(o, 0, x)
+	return s.putNumbersOrBits(o, 0, x, len(o.Results) > 0 && o.Results[0].Type.Kind == ir.BShare)
 }
 
 // ioReveal opens a shared value to the party in the attribute "to", or to
@@ -58,43 +59,27 @@ func ioReveal(s *Session, o *ir.Op) error {
 	if !mine && !peers {
 		return fmt.Errorf("attribute to = %q, expected client, server or both", to)
 	}
-	var half []uint64
-	width, xor := 1, false
-	switch x := s.env[o.Args[0].Value].(type) {
-	case share.Arith:
-		half, width = x.V, x.Width
-	case share.Bool:
-		xor = true
-		half = make([]uint64, len(x.V))
-		for i, b := range x.V {
-			half[i] = uint64(b)
-		}
-	default:
-		return fmt.Errorf("argument %s is %s, expected ashare or bshare", o.Args[0], o.Args[0].Type())
+	x, _, err := s.numbersOrBits(o, 0)
+	if err != nil {
+		return err
 	}
 	if peers {
-		if err := sendNow(s.conn, z2k.Pack(nil, half, width)); err != nil {
+		if err := sendNow(s.conn, z2k.Pack(nil, x.V, x.Width)); err != nil {
 			return fmt.Errorf("send: %w", err)
 		}
 	}
 	out := vector{Type: o.Results[0].Type}
 	if mine {
-		msg, err := s.conn.Recv(z2k.PackedLen(len(half), width))
+		msg, err := s.conn.Recv(z2k.PackedLen(x.Len(), x.Width))
 		if err != nil {
+			return err
+		}
+		other := make([]uint64, x.Len())
+		if err := z2k.Unpack(other, msg, x.Width); err != nil {
 			return fmt.Errorf("recv: %w", err)
 		}
-		other := make([]uint64, len(half))
-		if err := z2k.Unpack(other, msg, width); err != nil {
-			return fmt.Errorf("recv: %w", err)
-		}
-		out.V = slices.Clone(half)
-		if xor {
-			for i, b := range other {
-				out.V[i] ^= b
-			}
-		} else {
-			z2k.Add(out.V, half, other, width)
-		}
+		out.V = make([]uint64, x.Len())
+		z2k.Add(out.V, x.V, other, x.Width)
 	}
 	return s.put(o, 0, out)
 }

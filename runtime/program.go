@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"nimbus/ir"
+	"nimbus/ir/plan"
 	"nimbus/runtime/share"
 )
 
@@ -23,6 +24,8 @@ type Program struct {
 	ClientSends, ServerSends int
 
 	funcs map[string]*ir.Func
+	// weights are what setup encrypts.
+	weights []heWeight
 	// last tells which values nobody reads after an op, so that they can be
 	// dropped.
 	last map[*ir.Op][]*ir.Value
@@ -31,12 +34,13 @@ type Program struct {
 // NewProgram checks that m can be executed here: it is a plan, this release
 // knows every op in it, and main's results are opened.
 func NewProgram(m *ir.Module) (*Program, error) {
-	if err := checkPlan(m); err != nil {
+	if err := plan.Check(m); err != nil {
 		return nil, err
 	}
 	p := &Program{
 		Module:      m,
 		Text:        m.String(),
+		Digest:      Digest(plan.DigestOf(m)),
 		Seq:         m.Attrs.Int("seq", 0),
 		ClientSends: m.Attrs.Int("cot_client_sends", 0),
 		ServerSends: m.Attrs.Int("cot_server_sends", 0),
@@ -44,13 +48,6 @@ func NewProgram(m *ir.Module) (*Program, error) {
 		last:        map[*ir.Op][]*ir.Value{},
 	}
 	var err error
-	if p.Digest, err = planDigest(m); err != nil {
-		return nil, err
-	}
-	const most = 1 << 33 // correlated OTs; more is a corrupt plan
-	if p.ClientSends < 0 || p.ServerSends < 0 || p.ClientSends > most || p.ServerSends > most {
-		return nil, fmt.Errorf("plan %s: cot_client_sends %d, cot_server_sends %d: out of range", m.Name, p.ClientSends, p.ServerSends)
-	}
 	for _, f := range m.Funcs {
 		p.funcs[f.Name] = f
 		p.findLastUses(f)
@@ -61,8 +58,13 @@ func NewProgram(m *ir.Module) (*Program, error) {
 		}
 	}
 	p.Main = p.funcs["main"]
-	if p.Main == nil {
-		return nil, fmt.Errorf("plan %s: no function @main", m.Name)
+	for _, v := range p.Main.Params {
+		if v.Type.Kind != ir.Private {
+			return nil, fmt.Errorf("plan %s: @main: parameter %%%s is %s, expected private", m.Name, v.Name, v.Type)
+		}
+	}
+	if p.weights, err = heWeights(m); err != nil {
+		return nil, err
 	}
 	return p, nil
 }

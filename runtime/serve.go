@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"nimbus/runtime/he"
 	"nimbus/runtime/share"
 	"nimbus/runtime/transport"
 )
@@ -42,7 +43,7 @@ type Server struct {
 type clientState struct {
 	ready chan struct{}
 	err   error
-	keys  *KeyRing
+	keys  *he.Keyring
 	offer *offer
 	path  string // of the artefact
 
@@ -200,7 +201,7 @@ func (sv *Server) Handle(ctx context.Context, conn transport.Conn, client Peer) 
 }
 
 // keys returns the client's keys, nil when it has not been set up.
-func (sv *Server) keys(client Digest) (*KeyRing, error) {
+func (sv *Server) keys(client Digest) (*he.Keyring, error) {
 	sv.mu.Lock()
 	c := sv.clients[client]
 	sv.mu.Unlock()
@@ -213,7 +214,7 @@ func (sv *Server) keys(client Digest) (*KeyRing, error) {
 		default: // setup is under way elsewhere
 		}
 	}
-	return loadKeyRing(filepath.Join(sv.clientDir(client), keyFile))
+	return loadKeys(filepath.Join(sv.clientDir(client), keyFile))
 }
 
 // setup is the server's side of a setup session.
@@ -348,11 +349,11 @@ func (sv *Server) prepareClient(client Digest, c *clientState) error {
 		return diskError(err, dir)
 	}
 	c.path = filepath.Join(dir, artefactFile)
-	keys, err := loadKeyRing(filepath.Join(dir, keyFile))
+	keys, err := loadKeys(filepath.Join(dir, keyFile))
 	if err != nil {
 		return err
 	}
-	if keys == nil || verifyArtefact(c.path, sv.Program, keys.id()) != nil {
+	if keys == nil || verifyArtefact(c.path, sv.Program, keyID(keys)) != nil {
 		// A new key for every artefact: no seed can ever serve twice.
 		start := time.Now()
 		if keys, err = encryptWeights(dir, sv.Program, sv.Weights, c.progress); err != nil {
@@ -365,7 +366,7 @@ func (sv *Server) prepareClient(client Digest, c *clientState) error {
 	if err != nil {
 		return err
 	}
-	o := &offer{Plan: sv.Program.Digest, Key: keys.id()}
+	o := &offer{Plan: sv.Program.Digest, Key: keyID(keys)}
 	o.Size[itemPlan], o.Sum[itemPlan] = sized([]byte(sv.Program.Text))
 	o.Size[itemBundle], o.Sum[itemBundle] = sized(bundle)
 	sum, size, err := sumFile(c.path)

@@ -8,6 +8,7 @@ import (
 	"nimbus/internal/prg"
 	"nimbus/ir"
 	"nimbus/runtime/corr"
+	"nimbus/runtime/he"
 	"nimbus/runtime/ot"
 	"nimbus/runtime/share"
 	"nimbus/runtime/transport"
@@ -37,9 +38,9 @@ func (w Weights) GoString() string { return w.String() }
 type Config struct {
 	Party   int // share.Client or share.Server
 	Program *Program
-	Weights Weights  // server
-	Keys    *KeyRing // server: the keys under which it encrypted weights for this client
-	Stock   *Stock   // client: the encrypted weights
+	Weights Weights     // server
+	Keys    *he.Keyring // server: the keys under which it encrypted weights for this client
+	Stock   *Stock      // client: the encrypted weights
 
 	// Binding is the secure channel's value, see Peer.
 	Binding Digest
@@ -93,7 +94,7 @@ func accept(conn transport.Conn, cfg Config, peer hello) (*Session, error) {
 	s := newSession(conn, cfg)
 	mine := hello{
 		Version: ProtocolVersion, Party: share.Server, Mode: ModeInfer,
-		Plan: cfg.Program.Digest, Params: paramDigest(), Key: cfg.Keys.id(), Binding: cfg.Binding,
+		Plan: cfg.Program.Digest, Params: paramDigest(), Key: keyID(cfg.Keys), Binding: cfg.Binding,
 	}
 	if err := answerHello(conn, mine, peer); err != nil {
 		return nil, s.fail(err)

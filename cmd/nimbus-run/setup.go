@@ -102,7 +102,7 @@ func setup(ctx context.Context, c clientOptions, addr string, progress func(runt
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	in, reused, err := st.Setup(conn, peerOf(conn), planDigest, progress)
+	in, reused, err := st.Setup(conn, peerOf(conn), func(text string) (*runtime.Program, error) { return parsePlan("plan", text) }, progress)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -117,13 +117,4 @@ func setup(ctx context.Context, c clientOptions, addr string, progress func(runt
 		Seconds: time.Since(start).Seconds(), BytesSent: stats.BytesSent, BytesReceived: stats.BytesReceived,
 		Rounds: float64(stats.Depth) / 2,
 	}}, nil
-}
-
-// planDigest checks a downloaded plan and returns its digest.
-func planDigest(text string) (runtime.Digest, error) {
-	prog, err := parsePlan("plan", text)
-	if err != nil {
-		return runtime.Digest{}, err
-	}
-	return prog.Digest, nil
 }

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nimbus/frontend"
+	"nimbus/frontend/bundle"
+	"nimbus/ir/eval"
+	"nimbus/ir/plan"
+	"nimbus/ir/weights"
+	"nimbus/models"
+	"nimbus/runtime"
+)
+
+// parsePlan reads and checks a plan.
+func parsePlan(name, text string) (*runtime.Program, error) {
+	m, err := plan.Parse(name, text)
+	if err != nil {
+		return nil, err
+	}
+	return runtime.NewProgram(m)
+}
+
+// loadPlan reads a plan from a file or, where there is none, an embedded one
+// such as nimbus-sst2-tiny/s32.plan.
+func loadPlan(name string) (*runtime.Program, error) {
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if model, file := path.Split(name); model != "" && file != "" {
+			if dir, derr := models.Open(path.Clean(model)); derr == nil {
+				text, err = fs.ReadFile(dir, file)
+			}
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	return parsePlan(name, string(text))
+}
+
+// embeddedPlans lists the plans that are embedded for a model, the shortest
+// first.
+func embeddedPlans(model string) ([]string, error) {
+	dir, err := models.Open(model)
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Glob(dir, "*.plan")
+	if err != nil {
+		return nil, err
+	}
+	length := map[string]int{}
+	var names []string
+	for _, f := range files {
+		n := model + "/" + f
+		prog, err := loadPlan(n)
+		if err != nil {
+			return nil, err
+		}
+		length[n] = prog.Seq
+		names = append(names, n)
+	}
+	slices.SortFunc(names, func(a, b string) int { return length[a] - length[b] })
+	return names, nil
+}
+
+// loadModel loads what a server needs of a model to serve a plan: the weights
+// that the plan declares, and the files that clients need.
+func loadModel(name string, prog *runtime.Program) (runtime.Weights, runtime.Bundle, error) {
+	b, err := bundle.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer b.Close()
+	src, err := b.Weights(frontend.Set{"seq": prog.Seq})
+	if err != nil {
+		return nil, nil, err
+	}
+	out := runtime.Weights{}
+	for _, w := range prog.Module.Weights {
+		if out[w.Name], err = weights.Encode(w, src); err != nil {
+			return nil, nil, err
+		}
+	}
+	files, err := modelBundle(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	labels := prog.Module.Attrs.Strs("labels")
+	if len(labels) == 0 {
+		labels = b.Labels()
+	}
+	if len(labels) > 0 {
+		if files[labelsFile], err = json.Marshal(labels); err != nil {
+			return nil, nil, err
+		}
+	}
+	return out, files, nil
+}
+
+// modelBundle collects the tokenizer's files of a model.
+func modelBundle(name string) (runtime.Bundle, error) {
+	var dir fs.FS
+	if info, err := os.Stat(name); err == nil {
+		folder := name
+		if !info.IsDir() {
+			folder = filepath.Dir(name)
+		}
+		dir = os.DirFS(folder)
+	} else if dir, err = models.Open(strings.TrimSuffix(path.Dir(name+"/x"), "/")); err != nil {
+		return nil, err
+	}
+	out := runtime.Bundle{}
+	for _, file := range []string{"tokenizer.json", "vocab.txt", "tokenizer_config.json"} {
+		data, err := fs.ReadFile(dir, file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[file] = data
+	}
+	return out, nil
+}
+
+// clearAnswer computes the answer in this process, in the clear and in real
+// numbers: what the private one is compared with.
+func clearAnswer(model, text string, length int, truncate bool) (*answer, error) {
+	b, err := bundle.Open(model)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	set := frontend.Set{"seq": length}
+	m, err := b.Module(set)
+	if err != nil {
+		return nil, err
+	}
+	src, err := b.Weights(set)
+	if err != nil {
+		return nil, err
+	}
+	enc, err := b.Tokenizer.Encode(text, length, truncate)
+	if err != nil {
+		return nil, err
+	}
+	logits, err := eval.Logits(m, enc.IDs, enc.Types, enc.Mask, src)
+	if err != nil {
+		return nil, err
+	}
+	labels := b.Labels()
+	if len(labels) == 0 {
+		labels = m.Attrs.Strs("labels")
+	}
+	return newAnswer(logits, labels), nil
+}

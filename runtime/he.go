@@ -1,0 +1,259 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+
+	"nimbus/internal/prg"
+	"nimbus/ir"
+	"nimbus/runtime/artifact"
+	"nimbus/runtime/he"
+	"nimbus/runtime/share"
+)
+
+// heWeight is one section of the artefact: a weight and how it is encrypted.
+type heWeight struct {
+	weight *ir.Weight
+	info   artifact.SectionInfo
+	// encrypt writes the section.
+	encrypt func(out io.Writer, key *he.SecretKey, id he.SectionID, w []uint64, rng *prg.PRG, progress func(rows int)) error
+}
+
+// heWeights lists what a plan's setup must encrypt, in order of first use. A
+// weight that several ops use must have one layout for all.
+func heWeights(m *ir.Module) ([]heWeight, error) {
+	var out []heWeight
+	add := func(o *ir.Op, w *ir.Weight, info artifact.SectionInfo, encrypt func(io.Writer, *he.SecretKey, he.SectionID, []uint64, *prg.PRG, func(int)) error) error {
+		i := slices.IndexFunc(out, func(h heWeight) bool { return h.weight == w })
+		if i < 0 {
+			out = append(out, heWeight{w, info, encrypt})
+			return nil
+		}
+		if out[i].info != info {
+			return fmt.Errorf("%s: @%s is used before with another layout; give it a copy of its own in the plan", opName(o), w.Name)
+		}
+		return nil
+	}
+	for _, f := range m.Funcs {
+		for _, o := range f.Body {
+			if err := heWeightsOf(o, add); err != nil {
+				return nil, fmt.Errorf("%s: %s: %w", o.Pos, opName(o), err)
+			}
+		}
+	}
+	return out, nil
+}
+
+type addWeight = func(*ir.Op, *ir.Weight, artifact.SectionInfo, func(io.Writer, *he.SecretKey, he.SectionID, []uint64, *prg.PRG, func(int)) error) error
+
+func heWeightsOf(o *ir.Op, add addWeight) error {
+	switch o.Name {
+	case "he.matmul":
+		if o.W(1).Type.Kind == ir.Public {
+			return errors.New("a public weight needs no encryption; this release has no op for it")
+		}
+		spec := matMulSpec(o)
+		if err := spec.Check(); err != nil {
+			return err
+		}
+		info, err := spec.Section(o.W(1).Name)
+		if err != nil {
+			return err
+		}
+		return add(o, o.W(1), info, spec.Encrypt)
+	case "he.select":
+		return selectWeights(o, add)
+	case "he.matmul_ss":
+		return matMulSSSpec(o).Check()
+	}
+	return nil
+}
+
+// heSets lists the parameter sets of the weight sections, in order of first
+// use.
+func heSets(weights []heWeight) []string {
+	var sets []string
+	for _, w := range weights {
+		if w.info.Set != "" && !slices.Contains(sets, w.info.Set) {
+			sets = append(sets, w.info.Set)
+		}
+	}
+	return sets
+}
+
+// matMulSpec reads a he.matmul: x [..., K] times w [K, N].
+func matMulSpec(o *ir.Op) he.MatMul {
+	x, w := o.Args[0].Type(), o.Args[1].Type()
+	return he.MatMul{
+		Set: o.Attrs.Ident("set", ""),
+		M:   x.NumElems() / x.Last(), K: x.Last(), N: w.Last(),
+		T: o.Attrs.Int("tile", 1), Width: x.Elem.Width,
+		DropC0: o.Attrs.Int("drop_c0", 0), DropC1: o.Attrs.Int("drop_c1", 0),
+	}
+}
+
+func heMatmul(s *Session, o *ir.Op, x share.Arith, w vector) (share.Arith, error) {
+	spec := matMulSpec(o)
+	y := share.NewArith(x.Width, o.Results[0].Type.Shape...)
+	var err error
+	if s.party == share.Server {
+		if w.V == nil {
+			return y, fmt.Errorf("argument %s has no value", o.Args[1])
+		}
+		key, kerr := s.he.keys.Key(spec.Set)
+		if kerr != nil {
+			return y, kerr
+		}
+		y.V, err = spec.Server(s.conn, key, x.V, w.V)
+		return y, err
+	}
+	sec, err := s.he.stock.section(o.W(1).Name)
+	if err != nil {
+		return y, err
+	}
+	pk, err := s.he.stock.public.Key(spec.Set)
+	if err != nil {
+		return y, err
+	}
+	y.V, err = spec.Client(s.conn, sec, pk, x.V, s.rng.Child("he.matmul"))
+	return y, err
+}
+
+// keyFile is where a server keeps its secret keys for one client.
+const keyFile = "key"
+
+// keyID identifies a keyring; nil has none.
+func keyID(k *he.Keyring) Digest {
+	if k == nil {
+		return Digest{}
+	}
+	return k.ID()
+}
+
+// loadKeys reads a server's keys for a client, nil if there are none yet.
+func loadKeys(path string) (*he.Keyring, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	keys, err := he.ParseKeyring(data)
+	if err != nil {
+		return nil, WithHint(fmt.Errorf("read %s: %w", path, err), "delete the folder "+filepath.Dir(path)+"; the client must run setup again")
+	}
+	return keys, nil
+}
+
+// encryptWeights makes new keys for a client and encrypts the plan's weights
+// under them, into dir. The keys are stored before the artefact appears under
+// its name, so that there is never an artefact without keys.
+func encryptWeights(dir string, p *Program, weights Weights, progress func(done, total int)) (*he.Keyring, error) {
+	rng := prg.Fresh()
+	keys, err := he.NewKeyring(heSets(p.weights), rng.Child("keys"))
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, artefactFile)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err := writeFile(filepath.Join(dir, keyFile), keys.Marshal(), 0o600); err != nil {
+		return nil, err
+	}
+	head := artifact.Header{PlanDigest: p.Digest, KeyID: keys.ID(), Public: keys.Public().Marshal()}
+	total := 0
+	for _, h := range p.weights {
+		head.Sections = append(head.Sections, h.info)
+		total += h.info.Rows
+	}
+	out, err := artifact.Create(path, head)
+	if err != nil {
+		return nil, diskError(err, path)
+	}
+	defer out.Abort()
+	var done atomic.Int64
+	for _, h := range p.weights {
+		w, ok := weights[h.weight.Name]
+		if !ok || len(w) != h.weight.Type.NumElems() {
+			return nil, fmt.Errorf("weight @%s: %d elements loaded, %s expected", h.weight.Name, len(w), h.weight.Type)
+		}
+		key, err := keys.Key(h.info.Set)
+		if err != nil {
+			return nil, err
+		}
+		sec, err := out.Section(h.info.Name)
+		if err != nil {
+			return nil, err
+		}
+		id := he.SectionID{Key: keys.ID(), Plan: p.Digest, Name: h.info.Name}
+		err = h.encrypt(sec, key, id, w, rng.Child("weight "+h.info.Name), func(rows int) {
+			progress(int(done.Add(int64(rows))), total)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("encrypt weight @%s: %w", h.weight.Name, diskError(err, path))
+		}
+	}
+	if err := out.Close(); err != nil {
+		return nil, diskError(err, path)
+	}
+	return keys, nil
+}
+
+// verifyArtefact tells whether the file holds a plan's weights under a key,
+// undamaged.
+func verifyArtefact(path string, p *Program, key Digest) error {
+	f, err := artifact.Open(path, p.Digest, key)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// Stock is a client's encrypted weights, mapped into memory.
+type Stock struct {
+	file   *artifact.File
+	public *he.PublicKeyring
+}
+
+// Open verifies and maps the encrypted weights of a setup for a plan.
+func (in *Installed) Open(p *Program) (*Stock, error) {
+	f, err := artifact.Open(in.Artefact(), p.Digest, in.Key)
+	if err != nil {
+		return nil, WithHint(fmt.Errorf("stored setup is damaged: %w", err),
+			fmt.Sprintf("delete the folder %s and run nimbus-run setup again", in.Dir))
+	}
+	public, err := he.ParsePublicKeyring(f.Header.Public)
+	if err == nil && Digest(public.ID()) != in.Key {
+		err = errors.New("its public keys are not those of its key id")
+	}
+	if err != nil {
+		f.Close()
+		return nil, in.damaged(artefactFile + ": " + err.Error())
+	}
+	return &Stock{f, public}, nil
+}
+
+// Close unmaps the weights; sessions that use them must have ended.
+func (st *Stock) Close() error { return st.file.Close() }
+
+func (st *Stock) keyID() Digest {
+	if st == nil {
+		return Digest{}
+	}
+	return st.public.ID()
+}
+
+func (st *Stock) section(name string) (artifact.Section, error) {
+	if st == nil {
+		return artifact.Section{}, errors.New("the session has no encrypted weights")
+	}
+	return st.file.Section(name)
+}
