@@ -108,7 +108,7 @@ func (c *compiler) repeat(f *frame, s *repeatSyntax) {
 	a, okA := from.(int64)
 	b, okB := to.(int64)
 	if !okA || !okB || a < 0 || b < a || b-a > maxOps {
-		c.fail(s.From.Pos, "repeat wants integers 0 <= from <= to, not %s .. %s", kindOf(from), kindOf(to))
+		c.fail(s.From.Pos, "repeat wants integers 0 <= from <= to <= from + %d, not %s .. %s", maxOps, showAny(from), showAny(to))
 		return
 	}
 	if _, ok := f.lookup(s.Name); ok {
@@ -264,10 +264,10 @@ func (c *compiler) weight(f *frame, s *callSyntax, args []any, named []*namedSyn
 		}
 		return old, nil
 	}
-	if other := c.module.Weight(w.Name); other != nil {
+	if other := c.symbols[w.Name]; other != nil {
 		return nil, failure(s.Pos, "the weights %s and, at %s, another would both be @%s", name, other.Pos, w.Name)
 	}
-	c.weights[name] = w
+	c.weights[name], c.symbols[w.Name] = w, w
 	c.module.Weights = append(c.module.Weights, w)
 	return w, nil
 }

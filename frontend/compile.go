@@ -17,8 +17,8 @@ import (
 // Limits that no sensible model meets; they keep a slip of a digit from eating
 // the machine.
 const (
-	maxOps    = 1 << 18
-	maxNested = 32 // blocks calling blocks
+	maxOps    = 1 << 12 // BERT of 24 layers has 600
+	maxNested = 32      // blocks calling blocks
 	maxText   = 1 << 20
 )
 
@@ -147,6 +147,7 @@ func compile(syntax *fileSyntax, set Set) (*ir.Module, error) {
 		globals: map[string]any{},
 		blocks:  map[string]*blockSyntax{},
 		weights: map[string]*ir.Weight{},
+		symbols: map[string]*ir.Weight{},
 	}
 	c.fn = &ir.Func{Name: "main", Pos: place(syntax.Pos)}
 	c.module.Funcs = []*ir.Func{c.fn}
@@ -177,6 +178,7 @@ type compiler struct {
 	order   []string       // their names as declared
 	blocks  map[string]*blockSyntax
 	weights map[string]*ir.Weight // by the name in the description
+	symbols map[string]*ir.Weight // by the name in the module
 	done    bool                  // output seen
 	nested  int
 	errs    Errors

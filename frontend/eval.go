@@ -211,10 +211,7 @@ func (c *compiler) size(f *frame, e *exprSyntax) (int, error) {
 	}
 	n, ok := v.(int64)
 	if !ok || n < 1 || n > math.MaxInt32 {
-		if _, bad := constant(v); bad == nil {
-			return 0, failure(e.Pos, "a length must be an integer of 1 or more, not %s", show(v))
-		}
-		return 0, failure(e.Pos, "a length must be an integer of 1 or more, not %s", kindOf(v))
+		return 0, failure(e.Pos, "a length must be an integer of 1 or more, not %s", showAny(v))
 	}
 	return int(n), nil
 }

@@ -150,7 +150,7 @@ func TestErrors(t *testing.T) {
 		{head + "x = linear(linear(a, weight(\"w 1\", [n, n])), weight(\"w/1\", [n, 2]))\noutput x to client", "x:4:46: the weights w/1 and, at x:4:22, another would both be @w_1"},
 		// statements
 		{head + "repeat i in 0..2 { x = relu(b) }\noutput a to client", `x:4:29: unknown name b (if a word is meant, write "b")`},
-		{head + "repeat i in 2..0 { x = a }\noutput a * 1 to client", "x:4:13: repeat wants integers 0 <= from <= to, not an integer .. an integer"},
+		{head + "repeat i in 2..0 { x = a }\noutput a * 1 to client", "x:4:13: repeat wants integers 0 <= from <= to <= from + 4096, not 2 .. 0"},
 		{head + "repeat n in 0..2 { x = a }\noutput a * 1 to client", "x:4:1: n is a name already; the counter needs one of its own"},
 		{head + "repeat i in 0..2 { i = 3 }\noutput a * 1 to client", "x:4:20: i is a parameter, an input or an argument and cannot be assigned"},
 		{head + "n = 5\noutput a * 1 to client", "x:4:1: n is a parameter, an input or an argument and cannot be assigned"},

@@ -87,6 +87,14 @@ func show(v any) string {
 	return fmt.Sprint(v)
 }
 
+// showAny is show for constants and kindOf for the rest.
+func showAny(v any) string {
+	if _, err := constant(v); err == nil {
+		return show(v)
+	}
+	return kindOf(v)
+}
+
 // A frame holds the names of one body; up leads to the bodies around it.
 type frame struct {
 	vars  map[string]any
