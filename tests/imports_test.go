@@ -37,8 +37,9 @@ internal/tensor, internal/rlweparams < internal/packing;
 # The compiler.
 ir, internal/tensor < ir/parser, frontend;
 ir/parser, internal/fixed < ir/plan;
-ir, internal/fixed < ir/weights, passes;
+ir, internal/fixed < ir/weights;
 ir/weights, ir/plan, internal/prg < ir/eval;
+ir/eval < passes;
 ir < frontend/synth;
 frontend, ir/weights, models < frontend/hf;
 frontend/hf, frontend/synth, frontend/tokenizer < frontend/bundle;
