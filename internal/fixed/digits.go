@@ -44,7 +44,7 @@ func LeafBits(digits []int, cuts int) int {
 	for i, b := range digits {
 		per := 2 * cuts
 		if i == 0 {
-			per = cuts
+			per = cuts // the lowest needs no equality
 		}
 		total += (1<<b - 1) * per
 	}

@@ -251,8 +251,9 @@ func (p Piecewise) check() error {
 	return nil
 }
 
-// MaxCuts is the most cuts that one Piecewise may have.
-const MaxCuts = 64
+// MaxCuts is the most cuts that one comparison may have: a greater and an equal
+// bit for each must fit a word.
+const MaxCuts = 32
 
 // checkPiece bounds the value of piece i where it can be selected, the zone
 // above its upper cut included.

@@ -1,0 +1,174 @@
+package ot
+
+import (
+	"fmt"
+
+	"nimbus/internal/fixed"
+	"nimbus/internal/z2k"
+	"nimbus/runtime/share"
+)
+
+// comparison is a Cmp under way: its leaves can share a round with other OTs.
+type comparison struct {
+	p      *Protocol
+	n, k   int        // elements, cuts
+	low    []uint64   // client [n], server [n, k]: kept bits but the top one
+	top    []uint8    // [n, k] this party's half of the sign's linear part
+	digits []int      // least significant first
+	words  [][]uint64 // by digit, [n]: shares of greater and equal bits
+}
+
+// startCmp prepares the comparison of x, of width l, with k cuts, which only
+// the server gives.
+func (p *Protocol) startCmp(x []uint64, l int, cuts []int64, k int, o CmpOpts) *comparison {
+	c := &comparison{p: p, n: len(x), k: k, digits: fixed.Digits(len(x), k, o.Keep)}
+	m := o.Keep - 1
+	c.top = make([]uint8, c.n*k)
+	if p.server() {
+		c.low = make([]uint64, c.n*k)
+		for i, v := range x {
+			for j, t := range cuts {
+				// The cut first, at full precision; only then the bits go.
+				z := (v - uint64(t)) & z2k.Mask(l) >> o.Drop & z2k.Mask(o.Keep)
+				c.top[i*k+j] = 1 ^ uint8(z>>m)
+				c.low[i*k+j] = ^z & (z2k.Mask(o.Keep) >> 1) // 2^m − 1 − low bits
+			}
+		}
+	} else {
+		c.low = make([]uint64, c.n)
+		for i, v := range x {
+			z := v & z2k.Mask(l) >> o.Drop & z2k.Mask(o.Keep)
+			for j := range k {
+				c.top[i*k+j] = uint8(z >> m)
+			}
+			c.low[i] = z & (z2k.Mask(o.Keep) >> 1)
+		}
+	}
+	for range c.digits {
+		c.words = append(c.words, make([]uint64, c.n))
+	}
+	return c
+}
+
+// ots returns the leaves of all digits, sent by the server.
+func (c *comparison) ots() []ots {
+	var all []ots
+	shift := 0
+	for i, b := range c.digits {
+		if c.n*c.k > 0 {
+			l := &leaves{n: c.n, b: b, shift: shift, cuts: c.k, equal: i > 0, dst: c.words[i]}
+			if c.p.server() {
+				l.cut = c.low
+			} else {
+				l.x = c.low
+			}
+			all = append(all, l)
+		}
+		shift += b
+	}
+	return all
+}
+
+// result folds the leaves with a tree of ANDs and returns this party's halves
+// of the bits, [n, k].
+func (c *comparison) result() ([]uint8, error) {
+	// nodes[i] has, for each bit, greater | equal << 1.
+	var nodes [][]uint64
+	for i, words := range c.words {
+		v := make([]uint64, c.n*c.k)
+		for e, w := range words {
+			for j := range c.k {
+				g := w >> j & 1
+				if i > 0 {
+					g |= w >> (c.k + j) & 1 << 1
+				}
+				v[e*c.k+j] = g
+			}
+		}
+		c.words[i] = nil
+		nodes = append(nodes, v)
+	}
+	for len(nodes) > 1 {
+		var recv, send []ots
+		var next [][]uint64
+		for i := 0; i+1 < len(nodes); i += 2 {
+			low, high := nodes[i], nodes[i+1]
+			width := 2
+			if i == 0 {
+				width = 1 // nobody asks whether the lowest are equal
+			}
+			out := make([]uint64, len(low))
+			for j, h := range high {
+				// (g, e) = (g_h, 0) ⊕ e_h·(g_l, e_l), this party's product first.
+				out[j] = h&1 ^ low[j]&-(h>>1)&z2k.Mask(width)
+			}
+			next = append(next, out)
+			if len(out) > 0 {
+				recv = append(recv, &cots{n: len(out), cols: 1, width: width, xor: true, bits: high, bit: 1, dst: out})
+				send = append(send, &cots{n: len(out), cols: 1, width: width, xor: true, c: low, dst: out})
+			}
+		}
+		if len(nodes)%2 == 1 {
+			next = append(next, nodes[len(nodes)-1])
+		}
+		if err := c.p.exchange(recv, send); err != nil {
+			return nil, err
+		}
+		nodes = next
+	}
+	out := c.top
+	if len(nodes) == 1 {
+		for i, v := range nodes[0] {
+			out[i] ^= uint8(v) & 1
+		}
+	}
+	return out, nil
+}
+
+// Cmp compares every element with n cuts.
+//
+//	[1{x >= T_j}]_B ← Cmp([x]_A, T_1..T_n)
+//
+// exact with Drop = 0; otherwise it may answer 0 for T <= x < T + 2^Drop and is
+// exact elsewhere. Every x − T_j must lie in [−2^(Keep+Drop−1) + 2^Drop,
+// 2^(Keep+Drop−1)). The zero CmpOpts looks at all bits. For cuts at least 2^Drop
+// apart the bits of one x never increase with the cut.
+//
+// The cuts enter at the server only, which is their one use; the client passes
+// nil and their number.
+//
+//  1. z = x − T_j: the server subtracts. Both drop the low bits of their
+//     halves and keep Keep, giving u (client, the same for all cuts) and v_j:
+//     z >> Drop = u + v_j, or one less, mod 2^Keep.
+//  2. 1{z >= 0} = 1 ⊕ top(u) ⊕ top(v_j) ⊕ 1{u' > 2^(Keep−1) − 1 − v_j'}, the
+//     last being the carry of the other Keep−1 bits u', v_j'.
+//  3. u' is cut into digits. A digit is the choice in a 1-of-2^b OT, whose words
+//     hold for every cut whether the digit is greater and whether it is equal.
+//  4. A tree joins digits: (g, e) = (g_h ⊕ e_h·g_l, e_h·e_l), both products with
+//     one COT each way, since they share e_h. The lowest digits need no e.
+//
+// The result has x's shape with n appended. Reference: CrypTFlow2, section 3
+// (millionaires' protocol), for steps 2 to 4. Cost: cost.CmpCost.
+func (p *Protocol) Cmp(x share.Arith, cuts []int64, n int, o CmpOpts) (share.Bool, error) {
+	if err := check("cmp", x); err != nil {
+		return share.Bool{}, err
+	}
+	o, err := o.Resolve(x.Width)
+	if err != nil {
+		return share.Bool{}, fmt.Errorf("cmp: %v: %w", x, err)
+	}
+	if n < 0 || n > fixed.MaxCuts || p.server() && len(cuts) != n || !p.server() && cuts != nil {
+		return share.Bool{}, fmt.Errorf("cmp: %d cuts of %d: want at most %d, all given by the server and none by the client", len(cuts), n, fixed.MaxCuts)
+	}
+	c := p.startCmp(x.V, x.Width, cuts, n, o)
+	if all := c.ots(); len(all) > 0 {
+		if err := p.exchange(p.serverSends(all...)); err != nil {
+			return share.Bool{}, fmt.Errorf("cmp: %w", err)
+		}
+	}
+	bits, err := c.result()
+	if err != nil {
+		return share.Bool{}, fmt.Errorf("cmp: %w", err)
+	}
+	return share.Bool{Shape: append(append([]int(nil), x.Shape...), n), V: bits}, nil
+}

@@ -1,0 +1,393 @@
+package ot_test
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"testing"
+
+	"nimbus/internal/fixed"
+	"nimbus/internal/prg"
+	"nimbus/internal/z2k"
+	"nimbus/runtime/share"
+)
+
+// nearby checks got against floor and ceiling of x/2^s, mod 2^to: equal to the
+// rounded twin if exact.
+func nearby(t *testing.T, what string, got, x uint64, l, s, to int, exact bool) {
+	t.Helper()
+	v := z2k.Signed(x, l)
+	floor := z2k.FromInt(v>>s, to)
+	ceil := floor
+	if s > 0 && v&(1<<s-1) != 0 {
+		ceil = z2k.FromInt(v>>s+1, to)
+	}
+	if exact {
+		floor = fixed.Trunc(x, l, s, to)
+		ceil = floor
+	}
+	if got != floor && got != ceil {
+		t.Fatalf("%s: %d bits of %d, by %d to %d: got %d, want %d or %d", what, l, v, s, to, got, floor, ceil)
+	}
+}
+
+func TestTruncExhaustive(t *testing.T) {
+	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
+		type job struct {
+			h     halves
+			x     []uint64
+			s, to int
+			out   halves
+		}
+		var jobs []*job
+		for l := 3; l <= 6; l++ {
+			all, client := pairs(l)
+			for s := 0; s < l; s++ {
+				for _, to := range []int{1, l - s - 1, l - s, l - s + 1, l, l + 3, 64} {
+					if fixed.CheckTrunc(l, s, to) != nil {
+						continue
+					}
+					var x, c []uint64
+					for i := range all {
+						v := z2k.Signed(all[i], l)
+						if to <= l-s || max(v, -v) < 1<<(l-2)-1<<s {
+							x, c = append(x, all[i]), append(c, client[i])
+						}
+					}
+					if to <= l-s && to > l-s-1 && s > 0 {
+						// The largest values round up past the ring, which is the twin's business too.
+					}
+					jobs = append(jobs, &job{h: given(x, c, l), x: x, s: s, to: to})
+				}
+			}
+		}
+		run(func(p protocols, party int) (err error) {
+			for _, j := range jobs {
+				if j.out[party], err = p.Trunc(j.h[party], j.s, j.to); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for _, j := range jobs {
+			for i, got := range j.out.open() {
+				nearby(t, "trunc", got, j.x[i], j.h[0].Width, j.s, j.to, exact)
+			}
+		}
+	})
+}
+
+func TestTruncWide(t *testing.T) {
+	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
+		rng := prg.New(seed(3))
+		for _, c := range []struct{ l, s, to int }{{64, 0, 64}, {64, 12, 64}, {63, 20, 64}, {40, 12, 64}, {40, 12, 40}, {33, 31, 33}, {64, 62, 64}, {64, 40, 24}, {64, 40, 10}} {
+			var x []uint64
+			for range 301 {
+				// Uniform in the range of the protocol.
+				v := int64(rng.Uint64()) >> (64 - c.l) >> 2
+				if c.s == c.l-2 || max(v, -v) >= 1<<(c.l-2)-1<<c.s {
+					v = 0
+				}
+				x = append(x, z2k.FromInt(v, c.l))
+			}
+			h := split(rng, x, c.l)
+			out := arith(run, func(p protocols, party int) (share.Arith, error) { return p.Trunc(h[party], c.s, c.to) })
+			for i, got := range out.open() {
+				nearby(t, "trunc", got, x[i], c.l, c.s, c.to, exact)
+			}
+		}
+	})
+}
+
+// TestTruncUnbiased looks at the mean error of the real protocol.
+func TestTruncUnbiased(t *testing.T) {
+	const n, l, s = 1 << 15, 24, 4
+	rng := prg.New(seed(4))
+	for v := range int64(1 << s) {
+		x := make([]uint64, n)
+		for i := range x {
+			x[i] = uint64(v)
+		}
+		h := split(rng, x, l)
+		out := arith(func(f func(protocols, int) error) {
+			real(t, 5, asReal(f))
+		}, func(p protocols, party int) (share.Arith, error) { return p.Trunc(h[party], s, l) })
+		sum := 0.0
+		for _, y := range out.open() {
+			sum += float64(y)
+		}
+		if mean, want := sum/n, float64(v)/(1<<s); mean < want-0.02 || mean > want+0.02 {
+			t.Errorf("%d/16: mean %.3f", v, mean)
+		}
+	}
+}
+
+func TestCmpExhaustive(t *testing.T) {
+	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
+		type job struct {
+			x    []uint64
+			h    halves
+			cuts []int64
+			o    fixed.CmpOpts
+			out  bools
+		}
+		var jobs []*job
+		for l := 4; l <= 6; l++ {
+			all, client := pairs(l)
+			for drop := range 3 {
+				for keep := 1; keep+drop <= l; keep++ {
+					r := int64(1) << (keep + drop - 1)
+					for _, cuts := range [][]int64{{0}, {-1, 2}, {-3, 0, 3}} {
+						e := int64(0)
+						if drop > 0 {
+							e = 1 << drop
+						}
+						j := &job{cuts: cuts, o: fixed.CmpOpts{Keep: keep, Drop: drop}}
+						var c []uint64
+						for i, a := range all {
+							v, ok := z2k.Signed(a, l), true
+							for _, cut := range cuts {
+								ok = ok && v-cut >= -r+e && v-cut < r
+							}
+							if ok {
+								j.x, c = append(j.x, a), append(c, client[i])
+							}
+						}
+						j.h = given(j.x, c, l)
+						jobs = append(jobs, j)
+					}
+				}
+			}
+		}
+		run(func(p protocols, party int) (err error) {
+			for _, j := range jobs {
+				if j.out[party], err = p.Cmp(j.h[party], onlyServer(party, j.cuts), len(j.cuts), j.o); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for _, j := range jobs {
+			for i, got := range j.out.open() {
+				l, cut := j.h[0].Width, j.cuts[i%len(j.cuts)]
+				v := z2k.Signed(j.x[i/len(j.cuts)], l)
+				want := fixed.Cmp(j.x[i/len(j.cuts)], l, cut, j.o.Drop)
+				if !exact && j.o.Drop > 0 && v >= cut && v < cut+1<<j.o.Drop {
+					continue
+				}
+				if got != want {
+					t.Fatalf("%d bits, %+v: %d >= %d: %d", l, j.o, v, cut, got)
+				}
+			}
+		}
+	})
+}
+
+func TestCmpWide(t *testing.T) {
+	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
+		rng := prg.New(seed(6))
+		for _, c := range []struct {
+			l, n int
+			cuts []int64
+			o    fixed.CmpOpts
+		}{
+			{64, 333, []int64{0}, fixed.CmpOpts{}},
+			{64, 1, []int64{-5, 5}, fixed.CmpOpts{}},
+			{20, 5000, []int64{-1000, 0, 1000}, fixed.CmpOpts{Keep: 12, Drop: 0}},
+			{20, 77, []int64{-1000, 0, 1000}, fixed.CmpOpts{Keep: 8, Drop: 4}},
+			{37, 10, slices.Repeat([]int64{3}, fixed.MaxCuts), fixed.CmpOpts{Keep: 10}},
+			{16, 0, []int64{1}, fixed.CmpOpts{}},
+			{16, 9, nil, fixed.CmpOpts{}},
+		} {
+			o, err := c.o.Resolve(c.l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := make([]uint64, c.n)
+			for i := range x {
+				v := int64(rng.Uint64()) >> (64 - (o.Keep + o.Drop)) >> 2 // well inside
+				x[i] = z2k.FromInt(v, c.l)
+			}
+			h := split(rng, x, c.l)
+			var out bools
+			run(func(p protocols, party int) (err error) {
+				out[party], err = p.Cmp(h[party], onlyServer(party, c.cuts), len(c.cuts), c.o)
+				return err
+			})
+			if want := []int{c.n, len(c.cuts)}; !slices.Equal(out[0].Shape, want) {
+				t.Fatalf("shape %v, want %v", out[0].Shape, want)
+			}
+			for i, got := range out.open() {
+				a, cut := x[i/len(c.cuts)], c.cuts[i%len(c.cuts)]
+				v := z2k.Signed(a, c.l)
+				if !exact && o.Drop > 0 && v >= cut && v < cut+1<<o.Drop {
+					continue
+				}
+				if want := fixed.Cmp(a, c.l, cut, o.Drop); got != want {
+					t.Fatalf("%d bits, %+v: %d >= %d: %d", c.l, o, v, cut, got)
+				}
+			}
+		}
+	})
+}
+
+func TestMuxExhaustive(t *testing.T) {
+	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
+		for l := 1; l <= 6; l++ {
+			var x, c []uint64
+			var b [2][]uint8
+			all, client := pairs(l)
+			for bits := range uint8(4) {
+				x, c = append(x, all...), append(c, client...)
+				for range all {
+					b[0], b[1] = append(b[0], bits&1), append(b[1], bits>>1)
+				}
+			}
+			h := given(x, c, l)
+			out := arith(run, func(p protocols, party int) (share.Arith, error) {
+				return p.Mux(share.Bool{Shape: []int{len(x)}, V: b[party]}, h[party])
+			})
+			for i, got := range out.open() {
+				if want := fixed.Mux(b[0][i]^b[1][i], x[i]); got != want {
+					t.Fatalf("%d bits: %d selected by %d: %d", l, x[i], b[0][i]^b[1][i], got)
+				}
+			}
+		}
+	})
+}
+
+func TestSquare(t *testing.T) {
+	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
+		check := func(x []uint64, h halves, w int) {
+			t.Helper()
+			out := arith(run, func(p protocols, party int) (share.Arith, error) { return p.Square(h[party], w) })
+			for i, got := range out.open() {
+				b := new(big.Int).SetUint64(x[i])
+				b.Mul(b, b).And(b, new(big.Int).SetUint64(z2k.Mask(w)))
+				if got != b.Uint64() {
+					t.Fatalf("%d squared mod 2^%d: %d, want %v", x[i], w, got, b)
+				}
+			}
+		}
+		for l := 1; l <= 5; l++ {
+			x, c := pairs(l)
+			for w := 1; w <= l; w++ {
+				check(x, given(x, c, l), w)
+			}
+		}
+		rng := prg.New(seed(7))
+		for _, w := range []int{64, 63, 33, 32, 24} {
+			x := make([]uint64, 101)
+			rng.Fill(x, 64)
+			check(x, split(rng, x, 64), w)
+		}
+	})
+}
+
+func TestMulSS(t *testing.T) {
+	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
+		rng := prg.New(seed(8))
+		check := func(x, y halves) {
+			t.Helper()
+			out := arith(run, func(p protocols, party int) (share.Arith, error) { return p.MulSS(x[party], y[party]) })
+			u, v := x.open(), y.open()
+			for i, got := range out.open() {
+				b := new(big.Int).SetUint64(u[i])
+				b.Mul(b, new(big.Int).SetUint64(v[i*len(v)/len(u)]))
+				b.And(b, new(big.Int).SetUint64(z2k.Mask(x[0].Width)))
+				if got != b.Uint64() {
+					t.Fatalf("%v by %v, element %d: %d, want %v", x[0], y[0], i, got, b)
+				}
+			}
+		}
+		// All values and halves of three bits.
+		var x, xc, y, yc []uint64
+		for i := range uint64(1) << 12 {
+			x, xc, y, yc = append(x, i&7), append(xc, i>>3&7), append(y, i>>6&7), append(yc, i>>9)
+		}
+		check(given(x, xc, 3), given(y, yc, 3))
+		for _, c := range []struct{ l, rows, cols int }{{64, 5, 7}, {33, 3, 1}, {20, 4, 130}, {12, 1, 65}, {1, 9, 9}, {17, 70, 300}, {20, 2, 6}} {
+			x, y := make([]uint64, c.rows*c.cols), make([]uint64, c.rows)
+			rng.Fill(x, c.l)
+			rng.Fill(y, c.l)
+			check(split(rng, x, c.l, c.rows, c.cols), split(rng, y, c.l, c.rows, 1))
+			check(split(rng, x, c.l, c.rows, c.cols), split(rng, x, c.l, c.rows, c.cols))
+		}
+	})
+}
+
+func TestMul(t *testing.T) {
+	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
+		rng := prg.New(seed(9))
+		for _, c := range []struct{ l, rows, cols, vbits int }{{64, 5, 7, 12}, {20, 3, 70, 8}, {8, 300, 2, 10}, {8, 4, 4, 8}, {33, 1, 5, 1}, {20, 2, 3, 64}} {
+			x, v := make([]uint64, c.rows*c.cols), make([]uint64, c.cols)
+			rng.Fill(x, c.l)
+			rng.Fill(v, c.vbits)
+			h := split(rng, x, c.l, c.rows, c.cols)
+			out := arith(run, func(p protocols, party int) (share.Arith, error) {
+				return p.Mul(h[party], onlyServer(party, v), c.vbits)
+			})
+			for i, got := range out.open() {
+				b := big.NewInt(z2k.Signed(v[i%c.cols], c.vbits))
+				b.Mul(b, new(big.Int).SetUint64(x[i]))
+				b.And(b, new(big.Int).SetUint64(z2k.Mask(c.l)))
+				if got != b.Uint64() {
+					t.Fatalf("%+v: element %d: %d, want %v", c, i, got, b)
+				}
+			}
+		}
+	})
+}
+
+func TestMax(t *testing.T) {
+	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
+		rng := prg.New(seed(10))
+		for cols := 1; cols <= 13; cols++ {
+			for _, o := range []fixed.CmpOpts{{}, {Keep: 11}, {Keep: 8, Drop: 3}} {
+				const rows, l = 6, 16
+				x := make([]uint64, rows*cols)
+				for i := range x {
+					x[i] = z2k.FromInt(int64(rng.Uint64()%1000)-500, l)
+				}
+				h := split(rng, x, l, 2, 3, cols)
+				out := arith(run, func(p protocols, party int) (share.Arith, error) { return p.Max(h[party], o) })
+				if !slices.Equal(out[0].Shape, []int{2, 3, 1}) {
+					t.Fatalf("shape %v", out[0].Shape)
+				}
+				for r, got := range out.open() {
+					row := x[r*cols : (r+1)*cols]
+					best := z2k.Signed(fixed.Max(row, l, 0), l)
+					slack := int64(0)
+					if o.Drop > 0 {
+						slack = int64(fixed.Levels(cols)) << o.Drop
+					}
+					v := z2k.Signed(got, l)
+					if v > best || v < best-slack || !slices.Contains(row, got) || exact && got != fixed.Max(row, l, o.Drop) {
+						t.Fatalf("max of %d, %+v: %d, want %d", cols, o, v, best)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestMisuse(t *testing.T) {
+	x := halves{share.NewArith(16, 4), share.NewArith(16, 4)}
+	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
+		run(func(p protocols, party int) error {
+			for name, f := range map[string]func() error{
+				"trunc":     func() error { _, err := p.Trunc(x[party], 15, 16); return err },
+				"square":    func() error { _, err := p.Square(x[party], 17); return err },
+				"keep":      func() error { _, err := p.Cmp(x[party], nil, 0, fixed.CmpOpts{Keep: 17}); return err },
+				"max":       func() error { _, err := p.Max(share.NewArith(16, 4, 0), fixed.CmpOpts{}); return err },
+				"piecewise": func() error { _, err := p.Piecewise(x[party], fixed.Piecewise{}); return err },
+				"recip":     func() error { _, err := p.Recip(x[party], fixed.Inverse{Kind: fixed.Rsqrt}); return err },
+			} {
+				if f() == nil {
+					return fmt.Errorf("%s: no error", name)
+				}
+			}
+			return nil
+		})
+	})
+}

@@ -1,0 +1,183 @@
+package ot
+
+import (
+	"fmt"
+
+	"nimbus/internal/fixed"
+	"nimbus/internal/z2k"
+	"nimbus/runtime/share"
+)
+
+// Piecewise evaluates a function of one variable, element by element: a
+// polynomial of degree at most two per interval.
+//
+//	[f(x)]_A, format Out ← Piecewise([x]_A, format In)
+//
+// within f.MaxUlp() of f.Eval away from the cuts; within 2^Drop above a cut the
+// lower piece may be taken. x must lie in f.Domain().
+//
+//  1. b_j = 1{x >= Cuts[j-1]} for all cuts, and x² mod 2^WidthAcc beside it
+//  2. the pieces, locally: quadratic ones shrunk to MidFrac fraction bits
+//  3. one round trip of selections by b_i ⊕ b_j, summed per group
+//  4. one round trip of truncations into Out.Width, if either is not local
+//
+// Reference: the two-cut form is GELU in Nimbus (Li et al., NeurIPS 2024,
+// section 4). Cost: cost.PiecewiseCost.
+func (p *Protocol) Piecewise(x share.Arith, f fixed.Piecewise) (share.Arith, error) {
+	if err := check("piecewise", x); err != nil {
+		return share.Arith{}, err
+	}
+	if err := f.Check(); err != nil {
+		return share.Arith{}, fmt.Errorf("piecewise: %w", err)
+	}
+	if x.Width != f.In.Width {
+		return share.Arith{}, fmt.Errorf("piecewise: %v for a function of %v: want equal widths", x, f.In)
+	}
+	out, err := p.piecewise(x.V, f)
+	if err != nil {
+		return share.Arith{}, fmt.Errorf("piecewise: %w", err)
+	}
+	return like(x, f.Out.Width, out), nil
+}
+
+func (p *Protocol) piecewise(x []uint64, f fixed.Piecewise) ([]uint64, error) {
+	n, k := len(x), len(f.Cuts)
+
+	// 1.
+	var cuts []int64
+	if p.server() {
+		cuts = f.Cuts
+	}
+	var first []ots
+	var cmp *comparison
+	if k > 0 {
+		cmp = p.startCmp(x, f.In.Width, cuts, k, CmpOpts{Keep: f.Keep, Drop: f.Drop})
+		first = append(first, cmp.ots()...)
+	}
+	var sq *squaring
+	if f.HasQuadratic() {
+		reduced := make([]uint64, n)
+		z2k.Reduce(reduced, x, f.WidthAcc)
+		sq = p.startSquare(reduced, f.WidthAcc)
+		first = append(first, sq.ots()...)
+	}
+	if len(first) > 0 {
+		if err := p.exchange(p.serverSends(first...)); err != nil {
+			return nil, err
+		}
+	}
+	var bits []uint8
+	if cmp != nil {
+		var err error
+		if bits, err = cmp.result(); err != nil {
+			return nil, err
+		}
+	}
+
+	// 2 and 3.
+	var x2 []uint64
+	if sq != nil {
+		x2 = sq.result()
+	}
+	var sel []selection
+	quad, quadSel := p.group(f, fixed.Quadratic, x, x2, bits, f.WidthMid())
+	lin, linSel := p.group(f, fixed.Linear, x, nil, bits, f.WidthLin)
+	sel = append(append(sel, quadSel...), linSel...)
+	if len(sel) > 0 {
+		chosen, err := p.mux(sel)
+		if err != nil {
+			return nil, err
+		}
+		for i, v := range chosen {
+			sum := quad
+			if i >= len(quadSel) {
+				sum = lin
+			}
+			for e := range v {
+				sum[e] += v[e]
+			}
+		}
+	}
+
+	// 4.
+	out := make([]uint64, n)
+	var ends []*truncation
+	var shifts []int
+	if f.HasQuadratic() {
+		w, shl := f.QuadExtend()
+		reduce(quad, f.WidthMid())
+		ends, shifts = append(ends, p.startTrunc(quad, f.WidthMid(), 0, w)), append(shifts, shl)
+	}
+	if f.HasLinear() {
+		drop, w, shl := f.LinTrunc()
+		reduce(lin, f.WidthLin)
+		ends, shifts = append(ends, p.startTrunc(lin, f.WidthLin, drop, w)), append(shifts, shl)
+	}
+	if err := p.truncAll(ends...); err != nil {
+		return nil, err
+	}
+	for i, t := range ends {
+		for e, v := range t.result() {
+			out[e] += v << shifts[i]
+		}
+	}
+	reduce(out, f.Out.Width)
+	return out, nil
+}
+
+// group returns this party's half of what a group adds unconditionally, and
+// the group's selections.
+func (p *Protocol) group(f fixed.Piecewise, kind fixed.PolyKind, x, x2 []uint64, bits []uint8, width int) (sum []uint64, sel []selection) {
+	n, k := len(x), len(f.Cuts)
+	sum = make([]uint64, n)
+	base, terms := f.Terms(kind)
+	if base >= 0 {
+		p.piece(sum, f, base, x, x2)
+	}
+	for _, t := range terms {
+		s := selection{b: make([]uint8, n), x: make([]uint64, n), width: width}
+		if t.P >= 0 {
+			p.piece(s.x, f, t.P, x, x2)
+		}
+		if t.Q >= 0 {
+			q := make([]uint64, n)
+			p.piece(q, f, t.Q, x, x2)
+			z2k.Sub(s.x, s.x, q, width)
+		}
+		for e := range s.b {
+			switch {
+			case t.Lo > 0:
+				s.b[e] = bits[e*k+t.Lo-1]
+			case p.server():
+				s.b[e] = 1
+			}
+			if t.Hi <= k {
+				s.b[e] ^= bits[e*k+t.Hi-1]
+			}
+		}
+		sel = append(sel, s)
+	}
+	return sum, sel
+}
+
+// piece sets dst to this party's half of piece i before selection.
+func (p *Protocol) piece(dst []uint64, f fixed.Piecewise, i int, x, x2 []uint64) {
+	q := f.Pieces[i]
+	c0, c1, c2 := uint64(q.C[0]), uint64(q.C[1]), uint64(q.C[2])
+	if q.Kind == fixed.Linear {
+		if !p.server() {
+			c0 = 0
+		}
+		for e, v := range x {
+			dst[e] = (c1*v + c0) & z2k.Mask(f.WidthLin)
+		}
+		return
+	}
+	drop := f.FracAcc - f.MidFrac
+	if !p.server() {
+		c0 = 1<<drop - 1 // rounding, as in share.Shrink
+	}
+	for e, v := range x {
+		dst[e] = (c2*x2[e] + c1*v + c0) & z2k.Mask(f.WidthAcc) >> drop
+	}
+}
