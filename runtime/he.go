@@ -10,7 +10,9 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"nimbus/internal/packing"
 	"nimbus/internal/prg"
+	"nimbus/internal/rlweparams"
 	"nimbus/ir"
 	"nimbus/runtime/artifact"
 	"nimbus/runtime/he"
@@ -70,7 +72,8 @@ func heWeightsOf(o *ir.Op, add addWeight) error {
 	case "he.select":
 		return selectWeights(o, add)
 	case "he.matmul_ss":
-		return matMulSSSpec(o).Check()
+		_, err := matMulSSSpec(o)
+		return err
 	}
 	return nil
 }
@@ -123,6 +126,164 @@ func heMatmul(s *Session, o *ir.Op, x share.Arith, w vector) (share.Arith, error
 	}
 	y.V, err = spec.Client(s.conn, sec, pk, x.V, s.rng.Child("he.matmul"))
 	return y, err
+}
+
+// selectSpec reads a he.select: ids [S], types [S], word [V, D], type [C, D],
+// or without the types.
+func selectSpec(o *ir.Op) (spec he.Select, word, segment *ir.Weight) {
+	word = o.W(len(o.Args) - 1)
+	if len(o.Args) == 4 {
+		word, segment = o.W(2), o.W(3)
+	}
+	spec = he.Select{
+		Set:    o.Attrs.Ident("set", ""),
+		Tokens: o.Args[0].Type().NumElems(), Rows: word.Type.Shape[0], Cols: word.Type.Last(),
+		Width:  word.Type.Elem.Width,
+		DropC0: o.Attrs.Int("drop_c0", 0), DropC1: o.Attrs.Int("drop_c1", 0),
+	}
+	if segment != nil {
+		spec.Types = segment.Type.Shape[0]
+	}
+	return spec, word, segment
+}
+
+func selectWeights(o *ir.Op, add addWeight) error {
+	spec, word, segment := selectSpec(o)
+	if err := spec.Check(); err != nil {
+		return err
+	}
+	for _, t := range []struct {
+		w     *ir.Weight
+		table he.Table
+	}{{word, spec.Words()}, {segment, spec.Segments()}} {
+		if t.w == nil {
+			continue
+		}
+		if t.w.Type.Kind == ir.Public {
+			return errors.New("a public table needs no selection under encryption; this release has no op for it")
+		}
+		info, err := t.table.Section(t.w.Name)
+		if err != nil {
+			return err
+		}
+		if err := add(o, t.w, info, t.table.Encrypt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func heSelect(s *Session, o *ir.Op) error {
+	spec, word, segment := selectSpec(o)
+	y := share.NewArith(spec.Width, o.Results[0].Type.Shape...)
+	if s.party == share.Server {
+		key, err := s.he.keys.Key(spec.Set)
+		if err != nil {
+			return err
+		}
+		if y.V, err = spec.Server(s.conn, key); err != nil {
+			return err
+		}
+		return s.put(o, 0, y)
+	}
+	pk, err := s.he.stock.public.Key(spec.Set)
+	if err != nil {
+		return err
+	}
+	words, err := s.he.stock.section(word.Name)
+	if err != nil {
+		return err
+	}
+	var segments artifact.Section
+	var types []uint64
+	ids, err := s.clear(o, 0)
+	if err == nil && segment != nil {
+		if segments, err = s.he.stock.section(segment.Name); err != nil {
+			return err
+		}
+		var v vector
+		v, err = s.clear(o, 1)
+		types = v.V
+	}
+	if err != nil {
+		return err
+	}
+	if y.V, err = spec.Client(s.conn, words, segments, pk, ids.V, types, s.rng.Child("he.select")); err != nil {
+		return err
+	}
+	return s.put(o, 0, y)
+}
+
+// matMulSSSpec reads a he.matmul_ss: a [..., m, k] times b [..., k, n].
+func matMulSSSpec(o *ir.Op) (he.MatMulSS, error) {
+	a, b := o.Args[0].Type(), o.Args[1].Type()
+	n := a.Rank()
+	spec := he.MatMulSS{
+		Set:  o.Attrs.Ident("set", ""),
+		Rows: a.Shape[n-2], Inner: a.Shape[n-1], Cols: b.Last(), Width: a.Elem.Width,
+		DropC0: o.Attrs.Int("drop_c0", 0), DropC1: o.Attrs.Int("drop_c1", 0),
+	}
+	spec.Batch = a.NumElems() / (spec.Rows * spec.Inner)
+	switch t := o.Attrs.Ints("tile"); len(t) {
+	case 3:
+		spec.Tile = packing.Tile{Rows: t[0], Inner: t[1], Cols: t[2]}
+	case 4:
+		spec.Tile = packing.Tile{Rows: t[0], Inner: t[1], Cols: t[2], EncryptA: t[3] != 0}
+	case 0:
+		set, err := rlweparams.Lookup(spec.Set)
+		if err != nil {
+			return spec, err
+		}
+		p := packing.Product{Rows: spec.Rows, Inner: spec.Inner, Cols: spec.Cols}
+		spec.Tile, _ = packing.ChooseTile(set.N(), p, func(t packing.Tile) (float64, bool) {
+			in := t.Inputs(p) * set.FullPolyBytes(set.N(), set.Limbs())
+			out := t.Outputs(p) * set.ResponseBytes(t.Rows*t.Cols, spec.DropC0, spec.DropC1)
+			return float64(in + out), true
+		})
+	default:
+		return spec, fmt.Errorf("tile = %v, expected [rows, inner, columns], and 1 after them if the first operand is encrypted", t)
+	}
+	return spec, spec.Check()
+}
+
+func heMatmulSS(s *Session, o *ir.Op, x, y share.Arith) (share.Arith, error) {
+	z := share.NewArith(x.Width, o.Results[0].Type.Shape...)
+	spec, err := matMulSSSpec(o)
+	if err != nil {
+		return z, err
+	}
+	z.V, err = spec.Run(s.conn, s.he.session, x.V, y.V, s.rng.Child("he.matmul_ss"))
+	return z, err
+}
+
+// heState is what a session needs for the he ops.
+type heState struct {
+	keys    *he.Keyring     // server: of the weights
+	stock   *Stock          // client: the weights under them
+	session *he.SessionKeys // both: for products of shares
+}
+
+// open exchanges the session's keys, if the plan has products of shares.
+func (h *heState) open(s *Session) error {
+	if len(s.prog.sessionSets) == 0 {
+		return nil
+	}
+	var err error
+	h.session, err = he.ExchangeKeys(s.conn, s.prog.sessionSets, s.rng.Child("he session"))
+	return err
+}
+
+// sessionSets lists the parameter sets of a plan's products of shares.
+func sessionSets(m *ir.Module) []string {
+	var sets []string
+	for _, f := range m.Funcs {
+		for _, o := range f.Body {
+			if set := o.Attrs.Ident("set", ""); o.Name == "he.matmul_ss" && !slices.Contains(sets, set) {
+				sets = append(sets, set)
+			}
+		}
+	}
+	return sets
 }
 
 // keyFile is where a server keeps its secret keys for one client.

@@ -26,6 +26,8 @@ type Program struct {
 	funcs map[string]*ir.Func
 	// weights are what setup encrypts.
 	weights []heWeight
+	// sessionSets are the parameter sets of which each session makes key pairs.
+	sessionSets []string
 	// last tells which values nobody reads after an op, so that they can be
 	// dropped.
 	last map[*ir.Op][]*ir.Value
@@ -66,6 +68,7 @@ func NewProgram(m *ir.Module) (*Program, error) {
 	if p.weights, err = heWeights(m); err != nil {
 		return nil, err
 	}
+	p.sessionSets = sessionSets(m)
 	return p, nil
 }
 

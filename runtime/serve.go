@@ -292,6 +292,9 @@ wait:
 			sv.logf("client %s: setup done: %.2f s, %s sent", client.Short(), p.Seconds, FormatBytes(p.BytesSent))
 			return nil
 		}
+		if err := conn.Drain(window * pieceLen); err != nil {
+			return err
+		}
 		piece := buf[:n]
 		switch item {
 		case itemPlan:

@@ -153,10 +153,22 @@ func clearAnswer(model, text string, length int, truncate bool) (*answer, error)
 	if err != nil {
 		return nil, err
 	}
-	logits, err := eval.Logits(m, enc.IDs, enc.Types, enc.Mask, src)
+	inputs := map[string]eval.Value{}
+	for _, p := range m.Func("main").Params {
+		switch p.Name {
+		case "ids":
+			inputs[p.Name] = eval.Ints(enc.IDs)
+		case "types":
+			inputs[p.Name] = eval.Ints(enc.Types)
+		case "mask":
+			inputs[p.Name] = eval.Ints(enc.Mask)
+		}
+	}
+	out, err := eval.Run(m, "main", inputs, src)
 	if err != nil {
 		return nil, err
 	}
+	logits := out[0].Reals()
 	labels := b.Labels()
 	if len(labels) == 0 {
 		labels = m.Attrs.Strs("labels")
