@@ -136,7 +136,7 @@ func (b *Builder) OpT(name string, hints []string, attrs Attrs, types []Type, ar
 		r.Name = uniqueName(b.taken, r.Name)
 	}
 	b.Insert(op)
-	return op.Results
+	return slices.Clone(op.Results)
 }
 
 func (b *Builder) args(op *Op, args []Operand) {
@@ -159,7 +159,7 @@ func (b *Builder) Call(callee *Func, hint string, args ...*Value) []*Value {
 		op.Results = append(op.Results, &Value{Name: uniqueName(b.taken, hint), Type: t, Def: op})
 	}
 	b.Insert(op)
-	return op.Results
+	return slices.Clone(op.Results)
 }
 
 // Return ends the function and sets its result types.
