@@ -2,6 +2,7 @@ package rlweparams
 
 import (
 	"math"
+	"sort"
 )
 
 // Sigma is the standard deviation of fresh errors: a centred binomial of 21 pairs of bits, variance 10.5.
@@ -106,14 +107,11 @@ func (s Set) Drops(noise func(dropC0, dropC1 int) Noise, sent, outputs, truncBit
 	budget := math.Exp2(float64(truncBits - 3))
 	best := 0
 	most := s.ResponseBits() - 8
-	for d1 := 0; d1 <= most; d1++ {
-		for d0 := 0; d0 <= most; d0++ {
-			if noise(d0, d1).Bound(outputs) > budget {
-				break
-			}
-			if saved := d1*s.N() + d0*sent; saved > best {
-				best, dropC0, dropC1 = saved, d0, d1
-			}
+	for d1 := 0; d1 <= most && noise(0, d1).Bound(outputs) <= budget; d1++ {
+		// The largest d0 within the budget; the noise grows with it.
+		d0 := sort.Search(most, func(d int) bool { return noise(d+1, d1).Bound(outputs) > budget })
+		if saved := d1*s.N() + d0*sent; saved > best {
+			best, dropC0, dropC1 = saved, d0, d1
 		}
 	}
 	return dropC0, dropC1

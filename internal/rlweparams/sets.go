@@ -25,8 +25,8 @@ type Set struct {
 // 60-bit one, which no matrix kernel ever sees, are below 2^52, the word of AVX-512 IFMA.
 var sets = []Set{
 	{Name: "n2048", LogN: 11, Q: []uint64{0xffffffffff001}, Resp: 1, MaxMatMulSS: 25, MaxSelect: 44},
-	{Name: "n4096", LogN: 12, Q: []uint64{0x3ffffffffc001, 0x3fffffffcc001}, Resp: 1, MaxMatMul: 44, MaxMatMulSS: 44, MaxSelect: 42},
 	{Name: "n4096s", LogN: 12, Q: []uint64{0xfffffffffffc001}, Resp: 1, MaxMatMulSS: 30, MaxSelect: 52},
+	{Name: "n4096", LogN: 12, Q: []uint64{0x3ffffffffc001, 0x3fffffffcc001}, Resp: 1, MaxMatMul: 44, MaxMatMulSS: 44, MaxSelect: 42},
 	{Name: "n8192", LogN: 13, Q: []uint64{0xffffffffc4001, 0xffffffff58001, 0xffffffff00001}, Resp: 2, MaxMatMul: 64, MaxMatMulSS: 64, MaxSelect: 64},
 }
 
@@ -40,7 +40,7 @@ var limits = map[int][2]int{
 	14: {438, 430},
 }
 
-// Names lists the sets in the table, smallest first.
+// Names lists the sets in the table, least traffic first.
 func Names() []string {
 	out := make([]string, len(sets))
 	for i, s := range sets {
@@ -49,7 +49,7 @@ func Names() []string {
 	return out
 }
 
-// All returns a copy of the table, smallest ring first.
+// All returns a copy of the table, least traffic first.
 func All() []Set {
 	out := make([]Set, len(sets))
 	for i, s := range sets {

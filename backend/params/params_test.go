@@ -1,0 +1,60 @@
+package params
+
+import (
+	"testing"
+
+	"nimbus/internal/packing"
+)
+
+func TestChoices(t *testing.T) {
+	for _, c := range []struct {
+		choose func() (string, error)
+		want   string
+	}{
+		{func() (string, error) { s, err := MatMul(37); return s.Name, err }, "n4096"},
+		{func() (string, error) { s, err := MatMul(44); return s.Name, err }, "n4096"},
+		{func() (string, error) { s, err := MatMul(45); return s.Name, err }, "n8192"},
+		{func() (string, error) { s, err := MatMul(64); return s.Name, err }, "n8192"},
+		{func() (string, error) { s, err := MatMul(65); return s.Name, err }, ""},
+		{func() (string, error) { s, err := MatMul(0); return s.Name, err }, ""},
+		{func() (string, error) { s, err := Select(37); return s.Name, err }, "n2048"},
+		{func() (string, error) { s, err := Select(48); return s.Name, err }, "n4096s"},
+		{func() (string, error) { s, err := Select(64); return s.Name, err }, "n8192"},
+		{func() (string, error) { s, err := MatMulSS(25, 11); return s.Name, err }, "n2048"},
+		{func() (string, error) { s, err := MatMulSS(30, 12); return s.Name, err }, "n4096s"},
+		{func() (string, error) { s, err := MatMulSS(40, 10); return s.Name, err }, "n4096"},
+		{func() (string, error) { s, err := MatMulSS(64, 0); return s.Name, err }, "n8192"},
+		{func() (string, error) { s, err := Lookup("n4096"); return s.Name, err }, "n4096"},
+	} {
+		got, err := c.choose()
+		if (err != nil) != (c.want == "") || got != c.want {
+			t.Errorf("got %q (%v), want %q", got, err, c.want)
+		}
+	}
+	if _, err := Lookup("n512"); err == nil {
+		t.Error("a set outside the table was accepted")
+	}
+}
+
+func TestChooseMatMulSS(t *testing.T) {
+	// BERT-base attention: the design's choice or something cheaper.
+	p := packing.Product{Rows: 128, Inner: 64, Cols: 128}
+	set, c, err := ChooseMatMulSS(p, 12, 25, 10)
+	if err != nil || set.Name != "n2048" {
+		t.Fatalf("%s: %v", set.Name, err)
+	}
+	if err := c.Tile.Check(set.N(), p); err != nil {
+		t.Fatal(err)
+	}
+	in, out := packing.ProductBytes(set, p, c)
+	t.Logf("%+v: %d bytes in, %d out", c, in, out)
+	if total := 2 * 12 * (in + out); total > 15<<20 {
+		t.Errorf("12 heads take %d bytes with %+v", total, c)
+	}
+	if b := set.MatMulSSNoise(c.Tile.Terms(p), 25, c.DropC0, c.DropC1).Bound(12 * 128 * 128); b > 128 {
+		t.Errorf("error of %f ulp", b)
+	}
+	if _, _, err := ChooseMatMulSS(p, 1, 65, 10); err == nil {
+		t.Error("65 bits accepted")
+	}
+}

@@ -1,0 +1,77 @@
+package packing
+
+import (
+	"fmt"
+	"math"
+
+	"nimbus/internal/rlweparams"
+)
+
+// Choice is a tile and the response compression that goes with it.
+type Choice struct {
+	Tile           Tile
+	DropC0, DropC1 int
+}
+
+// ProductBytes is what one party sends for one product: a salt and the inputs, then the responses.
+func ProductBytes(set rlweparams.Set, p Product, c Choice) (inputs, responses int64) {
+	inputs = 32 + int64(c.Tile.Inputs(p))*int64(set.FullPolyBytes(set.N(), set.Limbs()))
+	t := c.Tile
+	rows, _, cols := t.Grid(p)
+	// All tiles are whole but those of the last row and of the last column.
+	lastR, lastC := p.Rows-(rows-1)*t.Rows, p.Cols-(cols-1)*t.Cols
+	one := func(r, k int) int64 { return int64(set.ResponseBytes(r*k, c.DropC0, c.DropC1)) }
+	responses = int64(rows-1)*int64(cols-1)*one(t.Rows, t.Cols) +
+		int64(rows-1)*one(t.Rows, lastC) + int64(cols-1)*one(lastR, t.Cols) + one(lastR, lastC)
+	return inputs, responses
+}
+
+// BestTile chooses tile and response compression for batch products over Z_2^width of which the next step drops
+// truncBits bits: least bytes, a transform of one limb counted as N/2 of
+// them, which on two cores is what a link of about 1 Gbit/s carries meanwhile. Tiles whose noise exceeds 2^(truncBits-3) ulp, or 1 ulp
+// where nothing is dropped, are left out; if none remains the set does not serve the product, which is an error.
+func BestTile(set rlweparams.Set, p Product, batch, width, truncBits int) (Choice, float64, error) {
+	if p.Rows < 1 || p.Inner < 1 || p.Cols < 1 || batch < 1 {
+		return Choice{}, 0, fmt.Errorf("packing: product %d×%d×%d: sides must be positive", p.Rows, p.Inner, p.Cols)
+	}
+	if width > set.MaxMatMulSS {
+		return Choice{}, 0, fmt.Errorf("packing: set %s serves products of shared matrices up to width %d, not %d", set.Name, set.MaxMatMulSS, width)
+	}
+	budget := 2.0 // the rounding of the second cross term is 1 of it
+	if truncBits > 0 {
+		budget = math.Exp2(float64(truncBits - 3))
+	}
+	outputs := batch * p.Rows * p.Cols
+	var best Choice
+	var least float64
+	_, ok := ChooseTile(set.N(), p, func(t Tile) (float64, bool) {
+		noise := func(d0, d1 int) rlweparams.Noise { return set.MatMulSSNoise(t.Terms(p), width, d0, d1) }
+		if noise(0, 0).Bound(outputs) > budget {
+			return 0, false
+		}
+		c := Choice{Tile: t}
+		c.DropC0, c.DropC1 = set.Drops(noise, t.Rows*t.Cols, outputs, truncBits)
+		in, out := ProductBytes(set, p, c)
+		cost := float64(in+out) + transforms(set, p, t)*float64(set.N())/2
+		if least == 0 || cost < least {
+			best, least = c, cost
+		}
+		return cost, true
+	})
+	if !ok {
+		return Choice{}, 0, fmt.Errorf("packing: set %s: the noise of a %d×%d×%d product at width %d exceeds what dropping %d bits hides",
+			set.Name, p.Rows, p.Inner, p.Cols, width, truncBits)
+	}
+	return best, least * float64(batch), nil
+}
+
+// transforms estimates one party's work for a product in transforms of one limb: those of inputs, of plaintext tiles and
+// of responses, and the products in between at a seventh each.
+func transforms(set rlweparams.Set, p Product, t Tile) float64 {
+	r, k, c := t.Grid(p)
+	plain := r * k
+	if t.EncryptA {
+		plain = k * c
+	}
+	return float64(set.Limbs()) * (4*float64(t.Inputs(p)) + float64(plain) + 7*float64(t.Outputs(p)) + 2*float64(r*k*c)/7)
+}
