@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/big"
 	"math/rand/v2"
+	goruntime "runtime"
 	"slices"
 	"testing"
 )
@@ -88,6 +89,20 @@ func TestMatMulAgainstBig(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestMatMulInParts compares one goroutine with several, for odd sizes.
+func TestMatMulInParts(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	const m, k, n, w = 7, 301, 1003, 43
+	a, b := random(r, m*k, w), random(r, k*n, w)
+	got, want := random(r, m*n, w), random(r, m*n, w)
+	defer goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(3))
+	MatMul(got, a, b, m, k, n, w)
+	matMul(want, a, b, k, n, w)
+	if !slices.Equal(got, want) {
+		t.Error("the products differ")
 	}
 }
 
