@@ -119,8 +119,21 @@ func openTokenizer(dir fs.FS) (*tokenizer.Tokenizer, error) {
 	return nil, nil
 }
 
-// Module builds the nn-level module; set replaces parameters, usually seq.
+// Module builds the nn-level module; set replaces parameters, usually seq. With
+// a tokenizer its digest is among the attributes, as tokenizer_digest, so that
+// a client can tell whether its own fits.
 func (b *Bundle) Module(set frontend.Set) (*ir.Module, error) {
+	m, err := b.module(set)
+	if err != nil {
+		return nil, err
+	}
+	if b.Tokenizer != nil {
+		m.Attrs.Set("tokenizer_digest", b.Tokenizer.Digest())
+	}
+	return m, nil
+}
+
+func (b *Bundle) module(set frontend.Set) (*ir.Module, error) {
 	if b.model != nil {
 		return b.model.Module(set)
 	}

@@ -7,19 +7,22 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"nimbus/frontend"
+	"nimbus/frontend/tokenizer"
 	"nimbus/ir"
+	"nimbus/ir/eval"
 	"nimbus/tests/shared"
 )
 
 type reference struct {
-	Text, Sentence string
-	Pair           string
-	IDs            []int `json:"input_ids"`
-	Types          []int `json:"token_type_ids"`
-	Logits         []float64
+	Text     string    `json:"text"`
+	Sentence string    `json:"sentence,omitempty"` // another name of text
+	Pair     string    `json:"pair,omitempty"`
+	IDs      []int     `json:"input_ids"`
+	Logits   []float64 `json:"logits"`
 }
 
 func readReference(t testing.TB, path string) []reference {
@@ -41,11 +44,14 @@ func readReference(t testing.TB, path string) []reference {
 	return all
 }
 
-// runner computes logits at any sequence length of one model.
+// A runner computes logits of one model with ir/eval. It keeps the program of
+// the last length alone: ask for equal lengths together.
 type runner struct {
+	t       testing.TB
 	b       *Bundle
-	f       *forward
-	modules map[int]*ir.Module
+	src     Source
+	length  int
+	program *eval.Program
 }
 
 func newRunner(t testing.TB, name string) *runner {
@@ -59,25 +65,47 @@ func newRunner(t testing.TB, name string) *runner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &runner{b, &forward{t, src, map[string][]float64{}}, map[int]*ir.Module{}}
+	return &runner{t: t, b: b, src: src}
 }
 
-func (r *runner) logits(text, pair string, length int) []float64 {
-	r.f.t.Helper()
+// encode pads to length, 0 meaning not at all.
+func (r *runner) encode(text, pair string, length int) tokenizer.Encoding {
+	r.t.Helper()
 	e, err := r.b.Tokenizer.Encode(text, length, false)
 	if pair != "" {
 		e, err = r.b.Tokenizer.EncodePair(text, pair, length, false)
 	}
 	if err != nil {
-		r.f.t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	n := len(e.IDs)
-	if r.modules[n] == nil {
-		if r.modules[n], err = r.b.Module(frontend.Set{"seq": n}); err != nil {
-			r.f.t.Fatal(err)
+	return e
+}
+
+func (r *runner) module(seq int) *ir.Module {
+	r.t.Helper()
+	m, err := r.b.Module(frontend.Set{"seq": seq})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return m
+}
+
+func (r *runner) logits(e tokenizer.Encoding) []float64 {
+	r.t.Helper()
+	if n := len(e.IDs); r.length != n {
+		p, err := eval.New(r.module(n), r.src, eval.Options{})
+		if err != nil {
+			r.t.Fatal(err)
 		}
+		r.length, r.program = n, p
 	}
-	return r.f.run(r.modules[n], map[string][]float64{"ids": floats(e.IDs), "types": floats(e.Types), "mask": floats(e.Mask)})
+	out, err := r.program.Run("main", map[string]eval.Value{
+		"ids": eval.Ints(e.IDs), "types": eval.Ints(e.Types), "mask": eval.Ints(e.Mask),
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return out[0].Reals()
 }
 
 func distance(a, b []float64) float64 {
@@ -106,23 +134,83 @@ func TestReference(t *testing.T) {
 			if len(all) != 872 {
 				t.Fatalf("%d references, want 872", len(all))
 			}
-			worst, padded := 0.0, 0.0
+			const long = 80 // tokens; no sentence has as many
+			groups := map[int][]int{}
+			encoded := make([]tokenizer.Encoding, len(all))
 			for i := 0; i < len(all); i += step {
-				d := distance(r.logits(all[i].Text, "", 0), all[i].Logits)
-				if d > 1e-3 {
-					t.Errorf("line %d: off by %g", i+1, d)
-				}
-				worst = max(worst, d)
+				encoded[i] = r.encode(all[i].Text, "", 0)
+				groups[encoded[i].Len] = append(groups[encoded[i].Len], i)
 				if i%(8*step) == 0 {
-					d := distance(r.logits(all[i].Text, "", 80), all[i].Logits)
-					if d > 1e-3 {
-						t.Errorf("line %d, padded: off by %g", i+1, d)
-					}
-					padded = max(padded, d)
+					groups[long] = append(groups[long], i)
 				}
 			}
-			t.Logf("largest difference %.2g, padded %.2g", worst, padded)
+			worst := 0.0
+			for n, lines := range groups {
+				for _, i := range lines {
+					e := encoded[i]
+					if n == long {
+						e = r.encode(all[i].Text, "", long)
+					}
+					d := distance(r.logits(e), all[i].Logits)
+					if d > 1e-3 {
+						t.Errorf("line %d at length %d: off by %g", i+1, n, d)
+					}
+					worst = max(worst, d)
+				}
+			}
+			t.Logf("largest difference %.2g", worst)
 		})
+	}
+}
+
+// TestEval compares ir/eval with the forward pass of this package.
+func TestEval(t *testing.T) {
+	r := newRunner(t, "nimbus-sst2-tiny")
+	e := r.encode("a small test of both, in two parts", "and a second part", 24)
+	f := &forward{t, r.src, map[string][]float64{}}
+	want := f.run(r.module(24), map[string][]float64{"ids": floats(e.IDs), "types": floats(e.Types), "mask": floats(e.Mask)})
+	if d := distance(r.logits(e), want); d > 1e-9 {
+		t.Errorf("off by %g", d)
+	}
+}
+
+// TestSentences computes the reference file that is part of the embedded model:
+// sentences made up for it, single and in pairs. UPDATE=1 writes it anew, with
+// the logits that this test computes.
+func TestSentences(t *testing.T) {
+	path := filepath.FromSlash("../../models/nimbus-sst2-tiny/reference.jsonl")
+	r := newRunner(t, "nimbus-sst2-tiny")
+	all := readReference(t, path)
+	for i := range all {
+		ref := &all[i]
+		e := r.encode(ref.Text, ref.Pair, 0)
+		logits := r.logits(e)
+		if os.Getenv("UPDATE") != "" {
+			ref.IDs, ref.Logits = e.IDs, nil
+			for _, x := range logits {
+				ref.Logits = append(ref.Logits, math.Round(x*1e7)/1e7)
+			}
+			continue
+		}
+		if !slices.Equal(e.IDs, ref.IDs) {
+			t.Errorf("%q: ids %v, want %v", ref.Text, e.IDs, ref.IDs)
+		}
+		if d := distance(logits, ref.Logits); d > 1e-6 {
+			t.Errorf("%q: off by %g", ref.Text, d)
+		}
+	}
+	if os.Getenv("UPDATE") != "" {
+		var out []byte
+		for _, ref := range all {
+			line, err := json.Marshal(ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(append(out, line...), '\n')
+		}
+		if err := os.WriteFile(path, out, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package tokenizer
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -125,6 +128,20 @@ func (t *Tokenizer) Size() int { return len(t.cfg.Vocab) }
 
 // MaxLength is the model's own limit on tokens, 0 if it states none.
 func (t *Tokenizer) MaxLength() int { return t.cfg.MaxLength }
+
+// Digest identifies what the tokenizer computes: the SHA-256, in hex, of its
+// vocabulary and settings, MaxLength aside. Two parties whose digests are equal
+// get equal ids for every text.
+func (t *Tokenizer) Digest() string {
+	cfg := t.cfg
+	cfg.MaxLength = 0
+	text, err := json.Marshal(cfg) // of strings, bools and an int: field order is fixed
+	if err != nil {
+		panic("tokenizer: internal error: " + err.Error())
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
 
 // Token returns the text of id, and the unknown token's for an id out of range.
 func (t *Tokenizer) Token(id int) string {

@@ -137,6 +137,19 @@ func TestPadAndTruncate(t *testing.T) {
 	}
 }
 
+func TestDigest(t *testing.T) {
+	a := small(t, nil).Digest()
+	if b := small(t, func(c *Config) { c.MaxLength = 7 }).Digest(); a != b || len(a) != 64 {
+		t.Errorf("%s and %s should be equal", a, b)
+	}
+	if b := small(t, func(c *Config) { c.Vocab[9] = "x" }).Digest(); a == b {
+		t.Error("another vocabulary has the same digest")
+	}
+	if b := small(t, func(c *Config) { c.Lowercase = false }).Digest(); a == b {
+		t.Error("other settings have the same digest")
+	}
+}
+
 func TestNewErrors(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"tokenizer: the vocabulary is empty":                                         func(c *Config) { c.Vocab = nil },
