@@ -1,0 +1,161 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"nimbus/backend"
+	"nimbus/ir"
+	"nimbus/ir/plan"
+	"nimbus/passes"
+)
+
+var compileCommand = &command{
+	name: "compile",
+	args: "[-o PLAN] [-seq LENGTH] [-text FILE] [-set name=value] [-margin M] [-reuse N] [-dump DIR] [-dump-pass NAME] MODEL",
+
+	short: "compile a model to a plan",
+	long: `
+Runs the model in the clear on calibration text, fits polynomials and ring widths to what it sees,
+chooses a protocol and parameters for every op, and writes the plan: text without any weight in it,
+which both parties execute. An embedded model and a folder with a calibration.txt bring their text
+along; others need -text, one text a line. For a model without vocabulary the text is token ids.
+
+The plan is written as a whole or not at all; "-o -" writes to standard output.`,
+	setup: func(fs *flag.FlagSet) func(*console, []string) error {
+		out := fs.String("o", "", "write the plan to `PLAN` (default: the model's name with .plan, in this folder)")
+		var f compileFlags
+		f.flags(fs)
+		f.dump.flags(fs)
+		return func(c *console, args []string) error {
+			if len(args) != 1 {
+				return usagef("wants one model, got %d", len(args))
+			}
+			if err := f.check(); err != nil {
+				return err
+			}
+			m, err := openModel(args[0], f.model)
+			if err != nil {
+				return err
+			}
+			defer m.close()
+			p, err := f.compile(c, m)
+			if err != nil {
+				return err
+			}
+			name := *out
+			if name == "" {
+				name = strings.TrimSuffix(filepath.Base(filepath.Clean(args[0])), ".model") + ".plan"
+			}
+			if err := writeFile(c, name, p.String()); err != nil {
+				return err
+			}
+			return summarise(c.err, name, p)
+		}
+	},
+}
+
+// compileFlags steer the way from a model to a plan.
+type compileFlags struct {
+	model  modelFlags
+	text   string
+	margin float64
+	reuse  int
+	dump   dumper
+}
+
+func (f *compileFlags) flags(fs *flag.FlagSet) {
+	f.model.flags(fs)
+	fs.StringVar(&f.text, "text", "", "calibrate on `FILE`, one text a line")
+	fs.Float64Var(&f.margin, "margin", passes.DefaultMargin, "head room over calibrated ranges, a `FACTOR`")
+	fs.IntVar(&f.reuse, "reuse", 8, "expect `N` inferences per setup: what weighs setup bytes against online bytes")
+}
+
+// check looks at the flags, so that a wrong one is known before the work.
+func (f *compileFlags) check() error {
+	if err := checkMargin(f.margin); err != nil {
+		return err
+	}
+	if f.reuse < 1 {
+		return usagef("-reuse is a number of inferences, got %d", f.reuse)
+	}
+	return f.dump.open()
+}
+
+// compile takes m to a plan.
+func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
+	examples, err := f.examples(c, m)
+	if err != nil {
+		return nil, err
+	}
+	out := m.module.Clone()
+	pipeline := passes.Default()
+	job := backend.Job{
+		Source:   m.source,
+		Examples: examples,
+		Pipeline: pipeline,
+		Passes:   passes.Options{Margin: f.margin},
+		Lower:    backend.Options{Reuse: f.reuse},
+		Dump:     f.dump.dump,
+	}
+	if err := backend.Compile(out, job); err != nil {
+		return nil, err
+	}
+	return out, f.dump.dump(len(pipeline)+1, lowerPass, out.String())
+}
+
+// examples are the calibration inputs. What is longer than the plan is cut:
+// the rest of the line is still typical.
+func (f *compileFlags) examples(c *console, m *model) ([]passes.Example, error) {
+	display, lines, err := m.calibration(c, f.text)
+	if err != nil {
+		return nil, err
+	}
+	var out []passes.Example
+	for i, line := range lines {
+		in, tokens, err := m.inputs(line, true)
+		if err != nil {
+			return nil, fmt.Errorf("%s: text %d: %w", display, i+1, err)
+		}
+		out = append(out, passes.Example{Inputs: in, Tokens: tokens})
+	}
+	return out, nil
+}
+
+// summarise says what a run of the plan will take.
+func summarise(w io.Writer, name string, p *ir.Module) error {
+	account, err := backend.AccountOf(p)
+	if err != nil {
+		return err
+	}
+	t := account.Online
+	if name == "-" {
+		name = "the plan"
+	}
+	fmt.Fprintf(w, "%s: %d ops for %d tokens\n", name, len(p.Func("main").Body)-1, p.Attrs.Int("seq", 0))
+	fmt.Fprintf(w, "  setup   %s once, server to client\n", bytesText(t.Setup))
+	fmt.Fprintf(w, "  online  %s to the server, %s to the client, %s rounds\n", bytesText(t.C2S), bytesText(t.S2C), roundsText(t.Depth))
+	fmt.Fprintf(w, "  COTs    %d from the client, %d from the server\n", t.COTClientSends, t.COTServerSends)
+	if tol, ok := p.Attrs.Get("tolerance"); ok {
+		fmt.Fprintf(w, "  error   at most %v units of the last bit against the fixed-point twin\n", tol)
+	}
+	fmt.Fprintf(w, "  digest  %s\n", plan.DigestOf(p))
+	return nil
+}
+
+// bytesText is a size for people.
+func bytesText(n int64) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d B", n)
+	case n < 1000_000:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.2f MB", float64(n)/1e6)
+}
+
+// roundsText is a number of round trips, of half-rounds.
+func roundsText(depth int) string { return fmt.Sprintf("%g", float64(depth)/2) }

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"flag"
+
+	"nimbus/passes"
+)
+
+var optCommand = &command{
+	name:  "opt",
+	args:  "-passes=a,b [-margin M] [-dump DIR] [-dump-pass NAME] FILE.ir",
+	short: "run exactly the named passes, text in and text out",
+	long: `
+Reads a module (- is standard input), verifies it, runs the passes in the order given, verifies
+after each, and prints the result. As both ends are text, a pass of one's own can stand between
+two calls, in any language. "nimbusc help passes" lists the passes.
+
+A bare module has no text to calibrate on: ranges are those written in it.`,
+	setup: func(fs *flag.FlagSet) func(*console, []string) error {
+		list := fs.String("passes", "", "comma-separated `NAMES` of passes")
+		margin := fs.Float64("margin", passes.DefaultMargin, "head room over ranges, a `FACTOR`")
+		var d dumper
+		d.flags(fs)
+		return func(c *console, args []string) error {
+			if len(args) != 1 {
+				return usagef("wants one file, got %d", len(args))
+			}
+			if *list == "" {
+				return hinted(usagef("no passes given"), `-passes=a,b names them; "nimbusc help passes" lists them`)
+			}
+			ps, err := passes.ByName(*list)
+			if err != nil {
+				return usageError{err}
+			}
+			if err := checkMargin(*margin); err != nil {
+				return err
+			}
+			if err := d.open(); err != nil {
+				return err
+			}
+			m, err := readModule(c, args[0])
+			if err != nil {
+				return err
+			}
+			if err := passes.Run(m, ps, &passes.Options{Margin: *margin}, d.dump); err != nil {
+				return err
+			}
+			return writeFile(c, "-", m.String())
+		}
+	},
+}
+
+func checkMargin(margin float64) error {
+	if !(margin >= 1 && margin <= 1024) {
+		return usagef("-margin is a factor from 1 to 1024, got %g", margin)
+	}
+	return nil
+}
