@@ -168,22 +168,20 @@ func (s *Session) Prepare() (Phase, error) {
 	if s.err != nil {
 		return Phase{}, s.err
 	}
+	m := measure(s.conn)
 	if err := sendNow(s.conn, []byte{requestPrepare}); err != nil {
 		return Phase{}, s.fail(fmt.Errorf("prepare: send: %w", err))
 	}
-	before := s.offline
 	if err := s.prepare(); err != nil {
 		return Phase{}, s.fail(err)
 	}
-	return Phase{
-		s.offline.Seconds - before.Seconds, s.offline.BytesSent - before.BytesSent,
-		s.offline.BytesReceived - before.BytesReceived, s.offline.Rounds - before.Rounds,
-	}, nil
+	p := m.phase()
+	s.offline = s.offline.Add(p)
+	return p, nil
 }
 
 // prepare is Prepare's work, the same on both sides.
 func (s *Session) prepare() error {
-	m := measure(s.conn)
 	if !s.open {
 		c, err := corr.Setup(s.conn, s.party, corr.Config{Ext: corr.SoftSpoken{K: softSpokenK}}, s.rng.Child("corr"))
 		if err != nil {
@@ -206,7 +204,6 @@ func (s *Session) prepare() error {
 		}
 		s.ready = true
 	}
-	s.offline = s.offline.Add(m.phase())
 	return nil
 }
 
@@ -230,10 +227,11 @@ func (s *Session) Run(inputs map[string][]uint64) ([][]uint64, *Report, error) {
 			return nil, nil, err
 		}
 	}
+	m := measure(s.conn)
 	if err := sendNow(s.conn, []byte{requestRun}); err != nil {
 		return nil, nil, s.fail(fmt.Errorf("run: send: %w", err))
 	}
-	out, rep, err := s.run(inputs)
+	out, rep, err := s.run(m, inputs)
 	if err != nil {
 		return nil, nil, s.fail(err)
 	}
@@ -247,20 +245,23 @@ func (s *Session) Serve(inputs map[string][]uint64, done func(*Report)) error {
 		return s.err
 	}
 	for {
+		m := measure(s.conn)
 		b, err := s.conn.Recv(1)
 		if err != nil {
 			return s.fail(fmt.Errorf("request: %w", err))
 		}
+		m.start = time.Now() // the request's bytes count, the wait for it does not
 		switch b[0] {
 		case requestPrepare:
 			if err := s.prepare(); err != nil {
 				return s.fail(err)
 			}
+			s.offline = s.offline.Add(m.phase())
 		case requestRun:
 			if !s.ready {
 				return s.fail(errors.New("request: the peer wants a run that was not prepared"))
 			}
-			_, rep, err := s.run(inputs)
+			_, rep, err := s.run(m, inputs)
 			if err != nil {
 				return s.fail(err)
 			}
@@ -275,10 +276,9 @@ func (s *Session) Serve(inputs map[string][]uint64, done func(*Report)) error {
 	}
 }
 
-// run executes main once.
-func (s *Session) run(inputs map[string][]uint64) ([][]uint64, *Report, error) {
+// run executes main once; m began when the run was asked for.
+func (s *Session) run(m meter, inputs map[string][]uint64) ([][]uint64, *Report, error) {
 	s.ready = false
-	m := measure(s.conn)
 	s.start, s.ops = m.start, nil
 	args := make([]any, 0, len(s.prog.Main.Params))
 	for _, in := range s.prog.Inputs() {

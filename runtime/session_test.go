@@ -134,7 +134,7 @@ func TestRevealBoth(t *testing.T) {
 		if err == nil {
 			_, err = s.conn.Recv(1)
 		}
-		out, _, err := s.run(map[string][]uint64{"x": {7, 8, 9, 1023}})
+		out, _, err := s.run(measure(b), map[string][]uint64{"x": {7, 8, 9, 1023}})
 		done <- result{out, err}
 	}()
 	s, err := Connect(a, Config{Program: p})
