@@ -3,10 +3,9 @@ package backend
 import (
 	"fmt"
 
+	"nimbus/backend/cost"
 	"nimbus/backend/params"
 	"nimbus/backend/rules"
-	"nimbus/internal/packing"
-	"nimbus/internal/rlweparams"
 	"nimbus/ir"
 )
 
@@ -145,8 +144,7 @@ func chooseSelect(op *ir.Op, drop int, _ Options) (ir.Attrs, error) {
 	if len(op.Args) == 4 {
 		terms = 2
 	}
-	d0, d1 := set.Drops(func(a, b int) rlweparams.Noise { return set.SelectNoise(terms, t.Elem.Width, a, b) },
-		t.Shape[1], t.NumElems(), drop)
+	d0, d1 := params.SelectDrops(set, t.Shape[0], t.Shape[1], terms, t.Elem.Width, drop)
 	return ir.A("set", ir.Ident(set.Name), "drop_c0", d0, "drop_c1", d1), nil
 }
 
@@ -162,37 +160,31 @@ func chooseMatmul(op *ir.Op, drop int, o Options) (ir.Attrs, error) {
 	}
 	best, bestCost := ir.Attrs(nil), 0.0
 	for t := 1; t <= m && t*n <= set.N() || t == 1; t++ {
-		lay := packing.Linear{N: set.N(), M: m, K: k, Cols: n, T: t}
-		if lay.Check() != nil {
-			break
+		d0, d1 := params.MatMulDrops(set, m, k, n, t, l, drop)
+		c, err := cost.MatMulCost(set.Name, m, k, n, t, d0, d1)
+		if err != nil {
+			return nil, err
 		}
-		sent := min(t*n, set.N())
-		d0, d1 := set.Drops(func(a, b int) rlweparams.Noise { return set.MatMulNoise(k, t, l, a, b) }, sent, m*n, drop)
-		cost := 0.0
-		for b := range lay.Blocks() {
-			cost += float64(k*set.FullPolyBytes(lay.Stored(b).Len, set.Limbs())) / o.reuse()
-			for g := range lay.Groups() {
-				cost += float64(set.ResponseBytes(lay.GroupRows(g).Len*lay.Block(b).Len, d0, d1))
-			}
-		}
-		if best == nil || cost < bestCost {
-			best, bestCost = ir.A("set", ir.Ident(set.Name), "tile", t, "drop_c0", d0, "drop_c1", d1), cost
-		}
-		if m == 1 {
-			break
+		if total := float64(c.C2S) + float64(c.Setup)/o.reuse(); best == nil || total < bestCost {
+			best, bestCost = ir.A("set", ir.Ident(set.Name), "tile", t, "drop_c0", d0, "drop_c1", d1), total
 		}
 	}
 	return best, nil
 }
 
+// chooseMatmulSS leaves set and tile to params, which weighs bytes and transforms.
 func chooseMatmulSS(op *ir.Op, drop int, _ Options) (ir.Attrs, error) {
-	a, b := op.X(0).Type, op.X(1).Type
-	set, err := params.MatMulSS(a.Elem.Width, drop)
+	p, batch := cost.ProductOf(op)
+	set, c, err := params.ChooseMatMulSS(p, batch, op.X(0).Type.Elem.Width, drop)
 	if err != nil {
 		return nil, err
 	}
-	_ = b
-	return ir.A("set", ir.Ident(set.Name)), nil
+	encryptA := 0
+	if c.Tile.EncryptA {
+		encryptA = 1
+	}
+	return ir.A("set", ir.Ident(set.Name), "tile", []int{c.Tile.Rows, c.Tile.Inner, c.Tile.Cols, encryptA},
+		"drop_c0", c.DropC0, "drop_c1", c.DropC1), nil
 }
 
 // followingDrops computes for every op how many low bits of its results are

@@ -94,6 +94,6 @@ func round3(x float64) float64 {
 	if x == 0 {
 		return 0
 	}
-	s := math.Pow(10, 2-math.Floor(math.Log10(x)))
+	s := math.Pow(10, 2-math.Floor(math.Log10(math.Abs(x))))
 	return math.Round(x*s) / s
 }

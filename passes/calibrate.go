@@ -30,26 +30,26 @@ func NewStats() *Stats {
 	return &Stats{Range: map[string][2]float64{}, Samples: map[string][]float64{}, Weights: map[string][2]float64{}}
 }
 
-// Observe adds the elements of one value.
-func (s *Stats) Observe(name string, xs []float64, keep bool) {
+// Observe adds the elements of one value to its range, and samples, if any, to
+// the inputs that weigh a fit.
+func (s *Stats) Observe(name string, xs, samples []float64) {
 	r, ok := s.Range[name]
 	if !ok {
 		r = [2]float64{math.Inf(1), math.Inf(-1)}
 	}
 	for _, x := range xs {
-		if math.Abs(x) >= excluded {
-			continue
+		if math.Abs(x) < excluded {
+			r[0], r[1] = min(r[0], x), max(r[1], x)
 		}
-		r[0], r[1] = min(r[0], x), max(r[1], x)
 	}
 	if r[0] <= r[1] {
 		s.Range[name] = r
 	}
-	if !keep {
+	if len(samples) == 0 {
 		return
 	}
 	old := s.Samples[name]
-	for _, x := range xs {
+	for _, x := range samples {
 		if math.Abs(x) < excluded {
 			old = append(old, x)
 		}

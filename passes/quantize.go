@@ -15,12 +15,12 @@ type Formats struct {
 	Weight int // fraction bits of its weights
 	Linear int // ring width of linear layers
 	Attn   int // ring width of products of two shared matrices
-	Embed  int // fraction bits of embedding rows
+	Embed  int // significant bits of embedding rows, below their largest magnitude
 	Score  int // fraction bits of scores that enter softmax
-	Norm   int // fraction bits of deviations from the mean
+	Norm   int // significant bits of deviations from the mean
 	Scalar int // fraction bits of what enters a scalar function
 	Prob   int // fraction bits of exponentials and reciprocals
-	Inv    int // fraction bits of reciprocal roots
+	Inv    int // significant bits of reciprocal roots
 	Gain   int // fraction bits of layernorm's gain
 	Out    int // fraction bits of the module's results
 }
@@ -28,7 +28,7 @@ type Formats struct {
 // DefaultFormats fit the parameter sets n4096 (linear layers up to 44 bits) and
 // n2048 (attention up to 25): 38 = 25 + 13 bits, so that the shrink after a
 // linear layer lands in the attention ring.
-var DefaultFormats = Formats{Act: 10, Weight: 11, Linear: 38, Attn: 25, Embed: 12, Score: 7, Norm: 7, Scalar: 7, Prob: 12, Inv: 10, Gain: 8, Out: 12}
+var DefaultFormats = Formats{Act: 10, Weight: 11, Linear: 38, Attn: 25, Embed: 16, Score: 7, Norm: 11, Scalar: 7, Prob: 12, Inv: 11, Gain: 8, Out: 12}
 
 // Quantize gives every value its ring width and fraction bits.
 var Quantize = Pass{
@@ -208,7 +208,7 @@ func (q *quantizer) embed() []*ir.Value {
 	op := q.op
 	d := op.Result().Type.Last()
 	b := q.magnitude(op)
-	f := q.fm.Embed
+	f := q.fm.Embed - bits(b)
 	// Layernorm follows: the mean needs log2 d more fraction bits, the
 	// difference from it one bit.
 	e := ir.FxElem(f+bits(float64(d))+bits(b)+2, f)
@@ -274,6 +274,9 @@ func (q *quantizer) scale() []*ir.Value {
 	if k < 0 || k > room || math.Ldexp(math.Abs(c), k) < 0.5 {
 		q.fail(op, "the factor %g of a value up to ±%.4g does not fit %s", c, b, x.Type.Elem)
 	}
+	if e := x.Type.Elem; e.Frac+k > e.Width-2 { // a value below 1/2: no room for the point
+		x = q.cast(x, e.Frac+k+2, e.Frac)
+	}
 	return []*ir.Value{q.set(q.b.Op1("fx.mul_const", q.hint(), ir.A("value", c, "frac", k), x), b)}
 }
 
@@ -307,7 +310,7 @@ func (q *quantizer) add() []*ir.Value {
 // operand is the number of fraction bits that v brings to a product.
 func (q *quantizer) operand(v *ir.Value) int {
 	if q.squared[v] {
-		return q.fm.Norm
+		return q.normFrac(v)
 	}
 	return min(v.Type.Elem.Frac, q.fm.Prob)
 }
@@ -324,12 +327,18 @@ func (q *quantizer) mul() []*ir.Value {
 	return []*ir.Value{q.set(q.b.Op1("fx.mul", q.hint(), nil, q.cast(x, l, fx), q.cast(y, l, fy)), b)}
 }
 
+// normFrac is the number of fraction bits of a deviation: the smaller the
+// deviations, the more.
+func (q *quantizer) normFrac(v *ir.Value) int {
+	return min(q.fm.Norm-bits(q.bound[v]), v.Type.Elem.Frac)
+}
+
 // square's ring must hold the sum that follows it.
 func (q *quantizer) square() []*ir.Value {
 	op := q.op
 	b := q.magnitude(op)
-	f := q.fm.Norm
-	l := 2*f + bits(max(b, q.sumAfter(op))) + 2
+	f := q.normFrac(op.X(0))
+	l := 2*f + max(bits(max(b, q.sumAfter(op))), 0) + 4 // a reciprocal root wants three bits above its input
 	x := q.cast(op.X(0), l, f)
 	return []*ir.Value{q.set(q.b.Op1T("fx.square", q.hint(), nil, x.Type.WithElem(ir.FxElem(l, 2*f)), x), b)}
 }
@@ -421,25 +430,30 @@ func (q *quantizer) inverse() []*ir.Value {
 	op := q.op
 	x := op.X(0)
 	e := x.Type.Elem
-	lo, hi := q.rangeOf(op) // of the result, margin included
-	if lo <= 0 {
-		q.fail(op, "result has the range [%g, %g]: want a positive input", lo, hi)
+	r := op.Attrs.Floats("range")
+	if len(r) != 2 || r[0] <= 0 {
+		q.fail(op, "result has no positive range; calibrate with text, or write range = [lo, hi]")
 	}
-	lo /= q.margin * q.margin // margin below, too
+	lo, hi := 1/r[1], 1/r[0] // of the input
 	f, name := q.fm.Prob, "fx.recip"
-	inLo, inHi := 1/hi, 1/lo
 	if op.Name == "nn.rsqrt" {
-		f, name = q.fm.Inv, "fx.rsqrt"
-		inLo, inHi = inLo*inLo, inHi*inHi
+		lo, hi = lo*lo, hi*hi
+		name = "fx.rsqrt"
 	}
-	a := int(math.Floor(math.Log2(inLo))) + e.Frac
-	z := min(bits(inHi)+e.Frac, e.Width-1)
-	if a < 0 {
-		a = 0
+	lo, hi = lo/(q.margin*q.margin), hi*q.margin
+	a := max(int(math.Floor(math.Log2(lo)))+e.Frac, 0)
+	z := bits(hi) + e.Frac
+	if z+3 > e.Width {
+		x = q.cast(x, z+3, e.Frac)
 	}
-	out := ir.FxElem(f+bits(hi)+max(q.fm.Prob, q.fm.Norm)+4, f)
+	most := 1 / lo // of the result
+	if op.Name == "nn.rsqrt" {
+		most = math.Sqrt(most)
+		f = q.fm.Inv - bits(r[1]*q.margin)
+	}
+	out := ir.FxElem(f+bits(most)+max(q.fm.Prob, q.fm.Norm)+4, f)
 	t := op.Result().Type.WithElem(out)
-	return []*ir.Value{q.set(q.b.Op1T(name, q.hint(), ir.A("lo", a, "hi", z), t, x), hi)}
+	return []*ir.Value{q.set(q.b.Op1T(name, q.hint(), ir.A("lo", a, "hi", z), t, x), most)}
 }
 
 // move is an op that only moves elements.

@@ -5,6 +5,7 @@ import (
 
 	"nimbus/internal/fixed"
 	"nimbus/ir"
+	"nimbus/ir/plan"
 )
 
 // piecewise turns a fitted function into integers. Cuts lie on a grid that every
@@ -74,17 +75,8 @@ func (q *quantizer) piecewise() []*ir.Value {
 	if err := spec.Check(); err != nil {
 		q.fail(op, "%v", err)
 	}
-	a := spec.Attrs()
-	pieces := make([]any, len(a.Pieces))
-	for i, p := range a.Pieces {
-		var row []any
-		for _, c := range p {
-			row = append(row, c)
-		}
-		pieces[i] = row
-	}
-	attrs := ir.A("fn", ir.Ident(name), "cuts", a.Cuts, "pieces", pieces, "keep", a.Keep, "drop", a.Drop,
-		"width_acc", a.WidthAcc, "frac_acc", a.FracAcc, "mid_frac", a.MidFrac, "width_lin", a.WidthLin)
+	attrs := ir.A("fn", ir.Ident(name))
+	plan.SetPiecewise(&attrs, spec)
 	v := q.b.Op1T("fx.piecewise", q.hint(), attrs, x.Type.WithElem(out), q.cast(x, in, f))
 	return []*ir.Value{q.set(v, q.magnitude(op))}
 }

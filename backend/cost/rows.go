@@ -3,8 +3,9 @@ package cost
 import (
 	"fmt"
 
-	"nimbus/internal/fixed"
+	"nimbus/internal/packing"
 	"nimbus/ir"
+	"nimbus/ir/plan"
 )
 
 // Of is the cost of one plan op: its row's formula at the op's shapes, widths
@@ -59,7 +60,7 @@ var Rows = map[string]func(*ir.Op) (Cost, error){
 		return MaxCost(x.NumElems()/x.Last(), x.Last(), x.Elem.Width, o.Attrs.Int("keep", x.Elem.Width)), nil
 	},
 	"ot.piecewise": func(o *ir.Op) (Cost, error) {
-		p, err := Piecewise(o)
+		p, err := plan.Piecewise(o)
 		if err != nil {
 			return Cost{}, err
 		}
@@ -71,36 +72,17 @@ var Rows = map[string]func(*ir.Op) (Cost, error){
 
 func arg(o *ir.Op, i int) ir.Type { return o.Args[i].Type() }
 
-func format(t ir.Type) fixed.Format {
-	return fixed.Format{Width: t.Elem.Width, Frac: t.Elem.Frac}
-}
-
 func trunc(o *ir.Op) (Cost, error) {
 	x := arg(o, 0)
 	return TruncCost(x.NumElems(), x.Elem.Width, o.Attrs.Int("bits", 0), o.Result().Type.Elem.Width), nil
 }
 
 func inverse(o *ir.Op) (Cost, error) {
-	return InverseCost(arg(o, 0).NumElems(), Inverse(o))
-}
-
-// Piecewise reads the function of an fx.piecewise or ot.piecewise.
-func Piecewise(o *ir.Op) (fixed.Piecewise, error) {
-	return fixed.Attrs{
-		Cuts: o.Attrs.Int64s("cuts"), Pieces: o.Attrs.Int64Lists("pieces"),
-		Keep: o.Attrs.Int("keep", 0), Drop: o.Attrs.Int("drop", 0),
-		WidthAcc: o.Attrs.Int("width_acc", 0), FracAcc: o.Attrs.Int("frac_acc", 0),
-		MidFrac: o.Attrs.Int("mid_frac", 0), WidthLin: o.Attrs.Int("width_lin", 0),
-	}.Piecewise(format(arg(o, 0)), format(o.Result().Type))
-}
-
-// Inverse reads the function of a recip or rsqrt op.
-func Inverse(o *ir.Op) fixed.Inverse {
-	v := fixed.Inverse{Kind: fixed.Recip, In: format(arg(o, 0)), Out: format(o.Result().Type), Lo: o.Attrs.Int("lo", 0), Hi: o.Attrs.Int("hi", 0)}
-	if o.Name == "ot.rsqrt" || o.Name == "fx.rsqrt" {
-		v.Kind = fixed.Rsqrt
+	v, err := plan.Inverse(o)
+	if err != nil {
+		return Cost{}, err
 	}
-	return v
+	return InverseCost(arg(o, 0).NumElems(), v)
 }
 
 // ioShare: the owner sends one ring element per value.
@@ -124,4 +106,40 @@ func ioReveal(o *ir.Op) (Cost, error) {
 		return Cost{C2S: n, Depth: 1}, nil
 	}
 	return Cost{C2S: n, S2C: n, Depth: 1}, nil
+}
+
+func heSelect(o *ir.Op) (Cost, error) {
+	word := arg(o, len(o.Args)-1)
+	types := 0
+	if len(o.Args) == 4 {
+		word, types = arg(o, 2), arg(o, 3).Shape[0]
+	}
+	return SelectCost(o.Attrs.Ident("set", ""), arg(o, 0).NumElems(), word.Shape[0], types, word.Last(),
+		o.Attrs.Int("drop_c0", 0), o.Attrs.Int("drop_c1", 0))
+}
+
+func heMatmul(o *ir.Op) (Cost, error) {
+	x, w := arg(o, 0), arg(o, 1)
+	return MatMulCost(o.Attrs.Ident("set", ""), x.NumElems()/x.Last(), x.Last(), w.Last(), o.Attrs.Int("tile", 1),
+		o.Attrs.Int("drop_c0", 0), o.Attrs.Int("drop_c1", 0))
+}
+
+// ProductOf is the shape of a product of two shared matrices, and how many.
+func ProductOf(o *ir.Op) (p packing.Product, batch int) {
+	a, b := arg(o, 0), arg(o, 1)
+	n := a.Rank()
+	p = packing.Product{Rows: a.Shape[n-2], Inner: a.Shape[n-1], Cols: b.Last()}
+	return p, a.NumElems() / (p.Rows * p.Inner)
+}
+
+func heMatmulSS(o *ir.Op) (Cost, error) {
+	p, batch := ProductOf(o)
+	t := o.Attrs.Ints("tile")
+	if len(t) != 4 {
+		return Cost{}, fmt.Errorf("tile = %v, want [rows, inner, columns, 1 if the first operand is encrypted]", t)
+	}
+	return MatMulSSCost(o.Attrs.Ident("set", ""), batch, p, packing.Choice{
+		Tile:   packing.Tile{Rows: t[0], Inner: t[1], Cols: t[2], EncryptA: t[3] != 0},
+		DropC0: o.Attrs.Int("drop_c0", 0), DropC1: o.Attrs.Int("drop_c1", 0),
+	})
 }

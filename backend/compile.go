@@ -1,0 +1,98 @@
+package backend
+
+import (
+	"fmt"
+
+	"nimbus/internal/prg"
+	"nimbus/internal/z2k"
+	"nimbus/ir"
+	"nimbus/ir/eval"
+	"nimbus/ir/weights"
+	"nimbus/passes"
+)
+
+// A Job is everything that turning a model into a plan needs.
+type Job struct {
+	Source   weights.Source   // the owner's weights
+	Examples []passes.Example // calibration inputs
+	Pipeline []passes.Pass    // nil means passes.Default
+	Passes   passes.Options   // Observe and Stats are filled in
+	Lower    Options          // how cost decides
+	Dump     passes.Dump      // told of every change
+}
+
+// Compile takes an nn module to a plan, in place: passes, then Lower, then a
+// measured tolerance.
+func Compile(m *ir.Module, j Job) error {
+	pipeline := j.Pipeline
+	if pipeline == nil {
+		pipeline = passes.Default()
+	}
+	o := j.Passes
+	if o.Stats == nil && o.Observe == nil {
+		o.Observe = func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, j.Source, j.Examples) }
+	}
+	if err := passes.Run(m, pipeline, &o, j.Dump); err != nil {
+		return err
+	}
+	if err := Lower(m, j.Lower); err != nil {
+		return err
+	}
+	if len(j.Examples) == 0 {
+		return nil
+	}
+	ulp, err := Tolerance(m, j.Source, j.Examples)
+	if err != nil {
+		return err
+	}
+	m.Attrs.Set("tolerance", ulp)
+	return nil
+}
+
+// toleranceMargin multiplies the largest difference seen.
+const toleranceMargin = 2
+
+// toleranceRuns is how often each example is run with fresh errors.
+const toleranceRuns = 3
+
+// toleranceExamples bounds the examples that are run.
+const toleranceExamples = 16
+
+// Tolerance measures by how many units of its last bit the protocols' output may
+// differ from the twin's: the plan is run with the rounding errors that the
+// protocols make (each step's ideal functionality with its error inside), and
+// the largest difference over all outputs and runs is doubled.
+func Tolerance(m *ir.Module, src weights.Source, examples []passes.Example) (int, error) {
+	twin, err := eval.New(m, src, eval.Options{})
+	if err != nil {
+		return 0, err
+	}
+	noisy, err := eval.New(m, src, eval.Options{Perturb: prg.New(prg.Seed{1})})
+	if err != nil {
+		return 0, err
+	}
+	var most int64
+	for i, e := range examples {
+		if i == toleranceExamples {
+			break
+		}
+		want, err := twin.Run("main", e.Inputs)
+		if err != nil {
+			return 0, fmt.Errorf("tolerance: %w", err)
+		}
+		for range toleranceRuns {
+			got, err := noisy.Run("main", e.Inputs)
+			if err != nil {
+				return 0, fmt.Errorf("tolerance: %w", err)
+			}
+			for k, v := range want {
+				w := v.Type.Elem.Width
+				for x := range v.Ring {
+					d := z2k.Signed((got[k].Ring[x]-v.Ring[x])&z2k.Mask(w), w)
+					most = max(most, d, -d)
+				}
+			}
+		}
+	}
+	return int(most) * toleranceMargin, nil
+}
