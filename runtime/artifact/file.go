@@ -33,9 +33,6 @@ func Open(path string, plan, key [32]byte) (*File, error) {
 	return f, nil
 }
 
-// OpenOwn is Open for the server's own file, whose plan and key the caller will read from the header.
-func OpenOwn(path string) (*File, error) { return open(path) }
-
 func open(path string) (_ *File, err error) {
 	osf, err := os.Open(path)
 	if err != nil {
