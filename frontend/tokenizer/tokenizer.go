@@ -206,23 +206,14 @@ func (t *Tokenizer) tooLong(have, length, specials int, truncate bool) error {
 	return nil
 }
 
-// longestFirst returns how many of n and m tokens to keep so that their sum is
-// at most room: the shorter text is cut only once both are down to half.
+// longestFirst returns how many of n and m tokens to keep, room in all: the
+// shorter text is cut only once both are down to half. n + m exceeds room.
 func longestFirst(n, m, room int) (int, int) {
-	small, large := min(n, m), max(n, m)
-	if small > room {
-		large = small
-	} else {
-		large = max(small, room-small)
-	}
-	if small+large > room {
-		small = room / 2
-		large = small + room%2
-	}
+	small := min(n, m, room/2)
 	if n > m {
-		return large, small
+		return room - small, small
 	}
-	return small, large
+	return small, room - small
 }
 
 func (t *Tokenizer) assemble(a, b []int, pair bool, length int) Encoding {
