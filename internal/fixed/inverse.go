@@ -158,8 +158,8 @@ func (v Inverse) steps() (InverseSteps, error) {
 	if s.WidthD > 64 || s.WidthM-s.ShrinkM < normFrac+3 {
 		return s, fmt.Errorf("a range of %d bits at %d needs more than 64 bits; shrink the input first or narrow the range", v.Hi-v.Lo, v.Hi)
 	}
-	if s.WidthX > v.In.Width && v.Hi > v.In.Width-3 {
-		return s, fmt.Errorf("the input must be extended to %d bits and so needs hi <= width-3", s.WidthX)
+	if s.WidthX > v.In.Width && v.Hi > v.In.Width-2 {
+		return s, fmt.Errorf("the input must be extended to %d bits and so needs hi <= width-2", s.WidthX)
 	}
 	if err := CheckTrunc(s.WidthD, s.TruncD, s.OutWidth); err != nil {
 		return s, err

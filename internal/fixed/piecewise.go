@@ -304,7 +304,7 @@ func ringBound(l, s, to int) *big.Int {
 		return new(big.Int).Lsh(big.NewInt(1), uint(l-1))
 	}
 	b := new(big.Int).Lsh(big.NewInt(1), uint(l-2))
-	return b.Sub(b, new(big.Int).Lsh(big.NewInt(1), uint(s)))
+	return b.Sub(b, new(big.Int).SetUint64(1<<s-1)) // the client adds 2^s - 1
 }
 
 // extremes returns the points of [lo, hi] at which |q| can be largest.

@@ -10,3 +10,6 @@ func (noMasks) HashGroups(dst, _ []kernel.Block, _ int, _ uint64) { clear(dst) }
 
 // DropMasks makes p send everything unmasked.
 func (p *Protocol) DropMasks() { p.hash = noMasks{} }
+
+// Prefill fills the pools.
+func (p *Protocol) Prefill(s, r int) error { return p.corr.Prefill(s, r) }
