@@ -194,35 +194,45 @@ func (o *Op) Infer() ([]Type, error) {
 	return types, nil
 }
 
+// checkArgs returns nil if one of the row's argument lists fits, else what is
+// wrong with the one that fits furthest.
 func (r *Row) checkArgs(args []Arg) error {
-	var first error
+	var best error
+	depth := -2
 	for _, sig := range r.Args {
-		err := sig.check(r.Dialect(), args)
+		d, err := sig.check(r.Dialect(), args)
 		if err == nil {
 			return nil
 		}
-		if first == nil {
-			first = err
+		if d > depth {
+			best, depth = err, d
 		}
 	}
-	if len(r.Args) > 1 {
-		return fmt.Errorf("takes %s: %w", r.ArgText(), first)
+	if depth < 0 {
+		return fmt.Errorf("takes %s, got %d arguments", r.ArgText(), len(args))
 	}
-	return first
+	return best
 }
 
-func (s Sig) check(dialect string, args []Arg) error {
+// check returns, with an error, how far the arguments fit: -1 if their number
+// is wrong, else twice the index of the first that does not, plus one if it is
+// a value or a weight as it should be.
+func (s Sig) check(dialect string, args []Arg) (int, error) {
 	many := len(s) > 0 && s[len(s)-1].Many
 	if len(args) != len(s) && (!many || len(args) < len(s)) {
-		return fmt.Errorf("takes %d arguments (%s), got %d", len(s), s, len(args))
+		return -1, errors.New("wrong number of arguments")
 	}
 	for i, a := range args {
 		spec := s[min(i, len(s)-1)]
 		if err := spec.Is.check(dialect, a); err != nil {
-			return fmt.Errorf("argument %s, %s, %w", spec.Name, a, err)
+			far := 2 * i
+			if (spec.Is == AWeight) == (a.Weight != nil) {
+				far++
+			}
+			return far, fmt.Errorf("argument %s, %s, %w", spec.Name, a, err)
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 // String lists the arguments with their sigils.
