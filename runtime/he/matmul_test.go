@@ -43,7 +43,7 @@ type matMulRun struct {
 	result transport.Stats
 	ulp    int64
 	run    transporttest.Result
-	y      []uint64
+	errs   []int64
 }
 
 func runMatMul(t testing.TB, m MatMul, change func(l *linear)) matMulRun {
@@ -91,7 +91,7 @@ func runMatMul(t testing.TB, m MatMul, change func(l *linear)) matMulRun {
 	want, got := make([]uint64, m.M*m.N), make([]uint64, m.M*m.N)
 	z2k.MatMul(want, x, w, m.M, m.K, m.N, m.Width)
 	z2k.Add(got, yc, ys, m.Width)
-	return matMulRun{res.ClientStats, worst(got, want, m.Width), res, got}
+	return matMulRun{res.ClientStats, worst(got, want, m.Width), res, errorsOf(got, want, m.Width)}
 }
 
 func TestMatMul(t *testing.T) {

@@ -11,7 +11,12 @@ import (
 	"nimbus/runtime/transport/transporttest"
 )
 
-func runMatMulSS(t testing.TB, m MatMulSS, draw draws) (int64, transporttest.Result) {
+func matMulSSErrors(t testing.TB, m MatMulSS) []int64 {
+	errs, _ := runMatMulSS(t, m, fresh{})
+	return errs
+}
+
+func runMatMulSS(t testing.TB, m MatMulSS, draw draws) ([]int64, transporttest.Result) {
 	t.Helper()
 	rng := seeded(5)
 	x0, x1 := random(rng, m.Batch*m.Rows*m.Inner, m.Width), random(rng, m.Batch*m.Rows*m.Inner, m.Width)
@@ -37,7 +42,7 @@ func runMatMulSS(t testing.TB, m MatMulSS, draw draws) (int64, transporttest.Res
 	for h := range m.Batch {
 		z2k.MatMul(want[h*m.Rows*m.Cols:][:m.Rows*m.Cols], x0[h*m.Rows*m.Inner:][:m.Rows*m.Inner], y0[h*m.Inner*m.Cols:][:m.Inner*m.Cols], m.Rows, m.Inner, m.Cols, m.Width)
 	}
-	return worst(got, want, m.Width), res
+	return errorsOf(got, want, m.Width), res
 }
 
 func TestMatMulSS(t *testing.T) {
@@ -52,7 +57,11 @@ func TestMatMulSS(t *testing.T) {
 		{Set: "n8192", Batch: 1, Rows: 6, Inner: 8, Cols: 5, Width: 64, Tile: packing.Tile{Rows: 4, Inner: 8, Cols: 5}},
 	} {
 		t.Run(fmt.Sprintf("%s_%dx%dx%d_l%d", m.Set, m.Rows, m.Inner, m.Cols, m.Width), func(t *testing.T) {
-			got, res := runMatMulSS(t, m, fresh{})
+			errs, res := runMatMulSS(t, m, fresh{})
+			got := int64(0)
+			for _, e := range errs {
+				got = max(got, e, -e)
+			}
 			set, _ := rlweparams.Lookup(m.Set)
 			bound := set.MatMulSSNoise(m.Tile.Terms(m.product()), m.Width, m.DropC0, m.DropC1)
 			t.Logf("worst error %d ulp, bound %d", got, bound.MaxUlp(m.Batch*m.Rows*m.Cols))
