@@ -101,7 +101,7 @@ func count(sets []ots) int {
 }
 
 // minPrefill is what a short pool is filled to, at least.
-const minPrefill = 1 << 14
+const minPrefill = 1 << 12
 
 // prefill makes the pools of both directions long enough before anything is
 // taken, so that the parties never extend at different places.
