@@ -333,14 +333,24 @@ func (q *quantizer) normFrac(v *ir.Value) int {
 	return min(q.fm.Norm-bits(q.bound[v]), v.Type.Elem.Frac)
 }
 
+// squareDrop is by how many fraction bits squares are coarser than what they
+// are squares of.
+const squareDrop = 2
+
 // square's ring must hold the sum that follows it.
 func (q *quantizer) square() []*ir.Value {
 	op := q.op
 	b := q.magnitude(op)
+	// A variance averages its rounding errors away: squareDrop bits fewer than the
+	// deviations themselves, from whose conversion these are cut locally.
 	f := q.normFrac(op.X(0))
-	l := 2*f + max(bits(max(b, q.sumAfter(op))), 0) + 4 // a reciprocal root wants three bits above its input
-	x := q.cast(op.X(0), l, f)
-	return []*ir.Value{q.set(q.b.Op1T("fx.square", q.hint(), nil, x.Type.WithElem(ir.FxElem(l, 2*f)), x), b)}
+	g := max(f-squareDrop, 0)
+	l := 2*g + max(bits(max(b, q.sumAfter(op))), 0) + 4 // a reciprocal root wants three bits above its input
+	x := q.cast(op.X(0), l+f-g, f)
+	if f > g {
+		x = q.set(q.b.Op1("fx.shrink", x.Name, ir.A("bits", f-g), x), q.bound[x])
+	}
+	return []*ir.Value{q.set(q.b.Op1T("fx.square", q.hint(), nil, x.Type.WithElem(ir.FxElem(l, 2*g)), x), b)}
 }
 
 func (q *quantizer) sum() []*ir.Value {
