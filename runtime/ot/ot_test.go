@@ -54,9 +54,6 @@ func TestTruncExhaustive(t *testing.T) {
 							x, c = append(x, all[i]), append(c, client[i])
 						}
 					}
-					if to <= l-s && to > l-s-1 && s > 0 {
-						// The largest values round up past the ring, which is the twin's business too.
-					}
 					jobs = append(jobs, &job{h: given(x, c, l), x: x, s: s, to: to})
 				}
 			}
