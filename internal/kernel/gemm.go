@@ -49,117 +49,149 @@ func (m Modulus) MontSigned(x int64) uint64 {
 	return y ^ (y^(m.Q-y))&neg&-nz
 }
 
-// Scalars holds an m×k matrix of multipliers for [MulAdd]: pairs of rows interleaved, in Montgomery form, an odd last
-// row paired with zeros.
+// lanes is the width of panels, of groups of rows and of the vector kernel's tile.
+const lanes = 8
+
+func padded(n int) int { return (n + lanes - 1) / lanes * lanes }
+
+// Scalars holds an m×k matrix of multipliers for [MulAdd]: groups of eight rows interleaved, in Montgomery form of the
+// kernel that will read them, the last group filled with zeros.
 type Scalars struct {
-	M, K int
-	data []uint64 // [(M+1)/2][K][2]
+	M, K   int
+	data   []uint64 // [padded(M)/8][K][8]
+	vector bool     // multiplied by 2^104, else by 2^64
 }
 
 // NewScalars packs x[m][k], whose rows are stride apart and hold signed numbers, modulo q.
 func NewScalars(x []int64, m, k, stride int, q Modulus) *Scalars {
-	s := &Scalars{M: m, K: k, data: make([]uint64, (m+1)/2*2*k)}
+	return newScalars(x, m, k, stride, q, vectorKernel && q.Q < 1<<52)
+}
+
+func newScalars(x []int64, m, k, stride int, q Modulus, vector bool) *Scalars {
+	s := &Scalars{M: m, K: k, data: make([]uint64, padded(m)*k), vector: vector}
+	more := q.Mont(1 << 40) // times 2^40 on top of 2^64
 	for i := range m {
-		row := s.data[i/2*2*k:]
+		group := s.data[i/lanes*lanes*k+i%lanes:]
 		for j, v := range x[i*stride : i*stride+k] {
-			row[2*j+i%2] = q.MontSigned(v)
+			r := q.MontSigned(v)
+			if vector {
+				hi, lo := bits.Mul64(r, more)
+				r = q.Reduce(hi, lo)
+			}
+			group[j*lanes] = r
 		}
 	}
 	return s
 }
 
-// Panels holds a k×cols matrix of residues for [MulAdd]: pairs of columns, each pair contiguous over the rows.
+// Panels holds a k×cols matrix of residues for [MulAdd]: groups of eight columns, each contiguous over the rows, the last
+// filled with zeros.
 type Panels struct {
 	K, Cols int
-	data    []uint64 // [(Cols+1)/2][K][2]
+	data    []uint64 // [padded(Cols)/8][K][8]
 }
 
 // NewPanels returns a zero matrix.
 func NewPanels(k, cols int) *Panels {
-	return &Panels{K: k, Cols: cols, data: make([]uint64, (cols+1)/2*2*k)}
+	return &Panels{K: k, Cols: cols, data: make([]uint64, padded(cols)*k)}
 }
 
-// SetRow writes src to row k from column col on.
-func (p *Panels) SetRow(k, col int, src []uint64) {
-	if k >= p.K || col+len(src) > p.Cols {
-		panic("kernel: internal error: row outside the panels")
+// Count is the number of panels.
+func (p *Panels) Count() int { return padded(p.Cols) / lanes }
+
+// SetRow writes row k. Calls for different rows may run at the same time.
+func (p *Panels) SetRow(k int, row []uint64) {
+	if k >= p.K || len(row) != p.Cols {
+		panic(fmt.Sprintf("kernel: internal error: row %d of %d elements, panels %d×%d", k, len(row), p.K, p.Cols))
 	}
-	for j, v := range src {
-		c := col + j
-		p.data[(c/2*p.K+k)*2+c%2] = v
+	at := k * lanes
+	for ; len(row) >= lanes; row = row[lanes:] {
+		*(*[lanes]uint64)(p.data[at:]) = [lanes]uint64(row)
+		at += p.K * lanes
+	}
+	if len(row) > 0 {
+		copy(p.data[at:], row)
 	}
 }
 
-// SetRows4 writes four rows at once, rows k to k+3, from the even column col on: one cache line per pair of columns.
-func (p *Panels) SetRows4(k, col int, r0, r1, r2, r3 []uint64) {
-	if k+4 > p.K || col%2 != 0 || col+len(r0) > p.Cols {
-		panic("kernel: internal error: rows outside the panels")
-	}
-	n := len(r0) &^ 1
-	r1, r2, r3 = r1[:len(r0)], r2[:len(r0)], r3[:len(r0)]
-	for j := 0; j < n; j += 2 {
-		d := p.data[((col+j)/2*p.K+k)*2:][:8]
-		d[0], d[1] = r0[j], r0[j+1]
-		d[2], d[3] = r1[j], r1[j+1]
-		d[4], d[5] = r2[j], r2[j+1]
-		d[6], d[7] = r3[j], r3[j+1]
-	}
-	if n < len(r0) {
-		d := p.data[((col+n)/2*p.K+k)*2:][:8]
-		d[0], d[2], d[4], d[6] = r0[n], r1[n], r2[n], r3[n]
-	}
+// Residues holds the m×cols sums of [MulAdd], all in [0, q).
+type Residues struct {
+	M, Cols int
+	stride  int
+	data    []uint64 // [padded(M)][padded(Cols)]
 }
+
+// NewResidues returns zeros.
+func NewResidues(m, cols int) *Residues {
+	return &Residues{M: m, Cols: cols, stride: padded(cols), data: make([]uint64, padded(m)*padded(cols))}
+}
+
+// Row returns row i.
+func (r *Residues) Row(i int) []uint64 { return r.data[i*r.stride:][:r.Cols:r.Cols] }
 
 // MaxInner is the largest inner dimension one call of [MulAdd] can accumulate without reducing in between.
 func (m Modulus) MaxInner() int {
 	q, _ := bits.Div64(1, 0, m.Q) // 2^64/q
-	return int(min(q, 1<<30))
+	if m.Q < 1<<52 {
+		return int(min(q/2, 2048)) // the vector kernel's sums of 52-bit halves fit 64 bits
+	}
+	return int(q)
 }
 
-// MulAdd adds x·p mod q to dst for the pairs of columns from..to of p: dst[m][cols] ← dst + x[m][k]·p[k][cols]. Rows of
-// dst are stride apart; all its elements are and stay in [0, q). Calls on disjoint ranges of pairs may run at the same
-// time. x and p must agree on k, at most q.MaxInner().
-func MulAdd(dst []uint64, stride int, x *Scalars, p *Panels, from, to int, q Modulus) {
-	if x.K != p.K || p.K > q.MaxInner() || stride < p.Cols || to > (p.Cols+1)/2 {
-		panic(fmt.Sprintf("kernel: internal error: scalars %d×%d, panels %d×%d, stride %d", x.M, x.K, p.K, p.Cols, stride))
+// MulAdd adds x·p mod q to dst for the panels from..to of p: dst[m][cols] ← dst + x[m][k]·p[k][cols]. Calls on disjoint
+// ranges of panels may run at the same time. x and p must agree on k, at most q.MaxInner(), and x must have been packed
+// for q.
+func MulAdd(dst *Residues, x *Scalars, p *Panels, from, to int, q Modulus) {
+	if x.K != p.K || p.K > q.MaxInner() || dst.M != x.M || dst.Cols != p.Cols || from < 0 || to > p.Count() {
+		panic(fmt.Sprintf("kernel: internal error: scalars %d×%d, panels %d×%d, residues %d×%d", x.M, x.K, p.K, p.Cols, dst.M, dst.Cols))
 	}
-	k2 := 2 * p.K
+	size := p.K * lanes
 	for c := from; c < to; c++ {
-		panel := p.data[c*k2 : (c+1)*k2]
-		both := 2*c+1 < p.Cols
-		for i := 0; i < x.M; i += 2 {
-			h00, l00, h01, l01, h10, l10, h11, l11 := mul2x2(x.data[i*p.K:i*p.K+k2], panel)
-			d := dst[i*stride+2*c:]
-			d[0] = q.add(d[0], q.Reduce(h00, l00))
-			if both {
-				d[1] = q.add(d[1], q.Reduce(h01, l01))
-			}
-			if i+1 < x.M {
-				d = d[stride:]
-				d[0] = q.add(d[0], q.Reduce(h10, l10))
-				if both {
-					d[1] = q.add(d[1], q.Reduce(h11, l11))
-				}
+		panel := p.data[c*size : (c+1)*size]
+		for i := 0; i < x.M; i += lanes {
+			xs := x.data[i*p.K : i*p.K+size]
+			d := dst.data[i*dst.stride+c*lanes:]
+			if x.vector {
+				_ = d[(lanes-1)*dst.stride+lanes-1]
+				tileVector(d, dst.stride, xs, panel, q)
+			} else {
+				tileGo(d, dst.stride, xs, panel, min(lanes, x.M-i), q)
 			}
 		}
 	}
 }
 
-// mul2x2 is the register tile: the four 128-bit sums of two rows of x times two columns of c, both interleaved.
+// tileGo is the plain kernel: rows rows of an 8×8 tile, in register tiles of 2×2.
+func tileGo(d []uint64, stride int, x, c []uint64, rows int, q Modulus) {
+	for r := 0; r < rows; r += 2 {
+		for o := 0; o < lanes; o += 2 {
+			h00, l00, h01, l01, h10, l10, h11, l11 := mul2x2(x[r:], c[o:])
+			e := d[r*stride+o:]
+			e[0] = q.add(e[0], q.Reduce(h00, l00))
+			e[1] = q.add(e[1], q.Reduce(h01, l01))
+			e = e[stride:]
+			e[0] = q.add(e[0], q.Reduce(h10, l10))
+			e[1] = q.add(e[1], q.Reduce(h11, l11))
+		}
+	}
+}
+
+// mul2x2 is the register tile: the four 128-bit sums of two rows of x times two columns of c, the first of every eight.
 func mul2x2(x, c []uint64) (h00, l00, h01, l01, h10, l10, h11, l11 uint64) {
-	c = c[:len(x)]
-	for i := 0; i < len(x)-1; i += 2 {
+	n := min(len(x), len(c)) - 1
+	for i := 0; i < n; i += lanes {
+		x0, x1, c0, c1 := x[i], x[i+1], c[i], c[i+1]
 		var hi, lo, carry uint64
-		hi, lo = bits.Mul64(x[i], c[i])
+		hi, lo = bits.Mul64(x0, c0)
 		l00, carry = bits.Add64(l00, lo, 0)
 		h00, _ = bits.Add64(h00, hi, carry)
-		hi, lo = bits.Mul64(x[i], c[i+1])
+		hi, lo = bits.Mul64(x0, c1)
 		l01, carry = bits.Add64(l01, lo, 0)
 		h01, _ = bits.Add64(h01, hi, carry)
-		hi, lo = bits.Mul64(x[i+1], c[i])
+		hi, lo = bits.Mul64(x1, c0)
 		l10, carry = bits.Add64(l10, lo, 0)
 		h10, _ = bits.Add64(h10, hi, carry)
-		hi, lo = bits.Mul64(x[i+1], c[i+1])
+		hi, lo = bits.Mul64(x1, c1)
 		l11, carry = bits.Add64(l11, lo, 0)
 		h11, _ = bits.Add64(h11, hi, carry)
 	}

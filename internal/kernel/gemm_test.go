@@ -42,105 +42,94 @@ func TestModulus(t *testing.T) {
 	}
 }
 
-func TestMulAddAgainstTwin(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 4))
-	for _, q := range gemmModuli {
-		mod := NewModulus(q)
-		for _, s := range []struct{ m, k, cols int }{{1, 1, 1}, {1, 2, 3}, {2, 3, 2}, {3, 5, 7}, {5, 8, 10}, {4, 15, 9}} {
-			if s.k > mod.MaxInner() {
-				continue
+// kernels are the ways to multiply that this machine has.
+func kernels(q uint64) map[string]bool {
+	k := map[string]bool{"plain": false}
+	if vectorKernel && q < 1<<52 {
+		k["vector"] = true
+	}
+	return k
+}
+
+// compare runs every kernel and the twin on one product and reports the first difference.
+func compare(t *testing.T, r *rand.Rand, q uint64, m, k, cols int, extreme bool) {
+	t.Helper()
+	mod := NewModulus(q)
+	if k > mod.MaxInner() {
+		return
+	}
+	x := make([]int64, m*(k+3))
+	for i := range x {
+		x[i] = int64(r.Uint64())
+		if extreme {
+			x[i] = -1
+		}
+	}
+	c := make([][]uint64, k)
+	p := NewPanels(k, cols)
+	for b := range c {
+		c[b] = make([]uint64, cols)
+		for j := range c[b] {
+			c[b][j] = r.Uint64N(q)
+			if extreme || r.IntN(4) == 0 {
+				c[b][j] = q - 1
 			}
-			x := make([]int64, s.m*(s.k+3))
-			for i := range x {
-				x[i] = int64(r.Uint64())
-			}
-			c := make([][]uint64, s.k)
-			p := NewPanels(s.k, s.cols)
-			for b := range c {
-				c[b] = make([]uint64, s.cols)
-				for j := range c[b] {
-					c[b][j] = r.Uint64N(q)
-					if r.IntN(4) == 0 {
-						c[b][j] = q - 1
-					}
-				}
-			}
-			b := 0
-			for ; b+4 <= s.k; b += 4 {
-				p.SetRows4(b, 0, c[b], c[b+1], c[b+2], c[b+3])
-			}
-			for ; b < s.k; b++ {
-				p.SetRow(b, 0, c[b])
-			}
-			got := make([]uint64, s.m*(s.cols+2))
-			for i := range got {
-				got[i] = r.Uint64N(q)
-			}
-			want := append([]uint64(nil), got...)
-			mulAddTwin(want, s.cols+2, x, s.m, s.k, s.k+3, c, q)
-			xs := NewScalars(x, s.m, s.k, s.k+3, mod)
-			half := (s.cols + 1) / 4
-			MulAdd(got, s.cols+2, xs, p, 0, half, mod)
-			MulAdd(got, s.cols+2, xs, p, half, (s.cols+1)/2, mod)
-			for i := range got {
-				if got[i] != want[i] {
-					t.Fatalf("q=%#x %+v: element %d is %d, twin has %d", q, s, i, got[i], want[i])
+		}
+		p.SetRow(b, c[b])
+	}
+	start := make([]uint64, m*cols)
+	for i := range start {
+		start[i] = r.Uint64N(q)
+	}
+	want := append([]uint64(nil), start...)
+	mulAddTwin(want, cols, x, m, k, k+3, c, q)
+	for name, vector := range kernels(q) {
+		got := NewResidues(m, cols)
+		for i := range m {
+			copy(got.Row(i), start[i*cols:])
+		}
+		xs := newScalars(x, m, k, k+3, mod, vector)
+		half := p.Count() / 2
+		MulAdd(got, xs, p, 0, half, mod)
+		MulAdd(got, xs, p, half, p.Count(), mod)
+		for i := range m {
+			for j, v := range got.Row(i) {
+				if v != want[i*cols+j] {
+					t.Fatalf("%s q=%#x %d×%d×%d: element %d,%d is %d, twin has %d", name, q, m, k, cols, i, j, v, want[i*cols+j])
 				}
 			}
 		}
 	}
 }
 
-// The largest sums: every factor q-1, the longest inner dimension a caller uses.
+func TestMulAddAgainstTwin(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	if !vectorKernel {
+		t.Log("no vector kernel on this machine")
+	}
+	for _, q := range gemmModuli {
+		for _, s := range []struct{ m, k, cols int }{{1, 1, 1}, {1, 2, 3}, {2, 3, 2}, {3, 5, 7}, {5, 8, 10}, {8, 15, 9}, {9, 4, 16}, {17, 3, 25}} {
+			compare(t, r, q, s.m, s.k, s.cols, false)
+		}
+	}
+}
+
+// The largest sums: every factor q-1, the longest inner dimension.
 func TestMulAddExtremes(t *testing.T) {
-	q := uint64(0xffffffffff001)
-	mod := NewModulus(q)
-	const k = 4096
-	if mod.MaxInner() < k {
-		t.Fatalf("inner dimension limited to %d", mod.MaxInner())
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, q := range gemmModuli {
+		compare(t, r, q, 3, min(NewModulus(q).MaxInner(), 2048), 9, true)
 	}
-	x := make([]int64, k)
-	row := []uint64{q - 1, q - 1}
-	p := NewPanels(k, 2)
-	for b := range k {
-		x[b] = -1
-		p.SetRow(b, 0, row)
-	}
-	dst := make([]uint64, 2)
-	MulAdd(dst, 2, NewScalars(x, 1, k, k, mod), p, 0, 1, mod)
-	if dst[0] != k || dst[1] != k {
-		t.Errorf("got %v, want %d", dst, k)
+	if NewModulus(0xffffffffff001).MaxInner() < 1024 {
+		t.Error("52-bit moduli need a thousand rows")
 	}
 }
 
 func FuzzMulAdd(f *testing.F) {
 	f.Add(uint64(1), uint8(3), uint8(4), uint8(5))
 	f.Fuzz(func(t *testing.T, seed uint64, m8, k8, c8 uint8) {
-		m, k, cols := int(m8%7)+1, int(k8%40)+1, int(c8%9)+1
 		r := rand.New(rand.NewPCG(seed, 9))
-		q := gemmModuli[2+seed%4]
-		mod := NewModulus(q)
-		x := make([]int64, m*k)
-		for i := range x {
-			x[i] = int64(r.Uint64())
-		}
-		c := make([][]uint64, k)
-		p := NewPanels(k, cols)
-		for b := range c {
-			c[b] = make([]uint64, cols)
-			for j := range c[b] {
-				c[b][j] = r.Uint64N(q)
-			}
-			p.SetRow(b, 0, c[b])
-		}
-		got, want := make([]uint64, m*cols), make([]uint64, m*cols)
-		mulAddTwin(want, cols, x, m, k, k, c, q)
-		MulAdd(got, cols, NewScalars(x, m, k, k, mod), p, 0, (cols+1)/2, mod)
-		for i := range got {
-			if got[i] != want[i] {
-				t.Fatalf("element %d: got %d want %d", i, got[i], want[i])
-			}
-		}
+		compare(t, r, gemmModuli[seed%uint64(len(gemmModuli))], int(m8%19)+1, int(k8%40)+1, int(c8%19)+1, seed%3 == 0)
 	})
 }
 
@@ -155,10 +144,14 @@ func BenchmarkMulAdd(b *testing.B) {
 	for i := range p.data {
 		p.data[i] = uint64(i) * 0x9e3779b97f4a7c15 % mod.Q
 	}
-	xs := NewScalars(x, m, k, k, mod)
-	dst := make([]uint64, m*cols)
-	for b.Loop() {
-		MulAdd(dst, cols, xs, p, 0, cols/2, mod)
+	for name, vector := range kernels(mod.Q) {
+		b.Run(name, func(b *testing.B) {
+			xs := newScalars(x, m, k, k, mod, vector)
+			dst := NewResidues(m, cols)
+			for b.Loop() {
+				MulAdd(dst, xs, p, 0, p.Count(), mod)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(m*k*cols), "ns/mac")
+		})
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(m*k*cols), "ns/mac")
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"nimbus/internal/packing"
 	"nimbus/internal/rlweparams"
 	"nimbus/runtime/transport"
 	"nimbus/runtime/transport/transporttest"
@@ -44,6 +45,81 @@ func BenchmarkMatMul(b *testing.B) {
 			b.ReportMetric(float64(sent), "bytes/op")
 			b.ReportMetric(float64(data.Len()), "section-bytes")
 			b.ReportMetric(float64(setup.Microseconds())/float64(m.K), "setup-us/row")
+		})
+	}
+}
+
+// BenchmarkSelect picks 32 rows of an 8192×128 table; its set-up is reported per ciphertext.
+func BenchmarkSelect(b *testing.B) {
+	s := Select{Set: "n2048", Tokens: 32, Rows: 8192, Types: 2, Cols: 128, Width: 37}
+	rng := seeded(1)
+	key, _ := NewSecretKey(s.Set, rng)
+	start := time.Now()
+	words := encryptTable(b, s.Words(), key, "word", random(rng, s.Rows*s.Cols, s.Width), rng)
+	setup := time.Since(start)
+	segs := encryptTable(b, s.Segments(), key, "type", random(rng, s.Types*s.Cols, s.Width), rng)
+	ids, types := make([]uint64, s.Tokens), make([]uint64, s.Tokens)
+	for i := range ids {
+		ids[i] = uint64(i * 211)
+	}
+	sent := int64(0)
+	for b.Loop() {
+		res := transporttest.TwoParty(b, func(c transport.Conn) error {
+			_, err := s.Client(c, words, segs, key.Public(), ids, types, rng.Child("run"))
+			return err
+		}, func(c transport.Conn) error {
+			_, err := s.Server(c, key)
+			return err
+		})
+		sent = res.ClientStats.BytesSent
+	}
+	b.ReportMetric(float64(sent), "bytes/op")
+	b.ReportMetric(float64(len(words.Data)), "section-bytes")
+	b.ReportMetric(float64(setup.Milliseconds()), "setup-ms")
+}
+
+// BenchmarkMatMulSS multiplies two heads of 32×64×32 and of 32×32×64 at 25 bits, the shapes of small attention, and a
+// head of BERT-base.
+func BenchmarkMatMulSS(b *testing.B) {
+	for _, p := range []struct {
+		batch int
+		packing.Product
+	}{
+		{2, packing.Product{Rows: 32, Inner: 64, Cols: 32}}, {2, packing.Product{Rows: 32, Inner: 32, Cols: 64}},
+		{1, packing.Product{Rows: 128, Inner: 64, Cols: 128}}, {1, packing.Product{Rows: 128, Inner: 128, Cols: 64}},
+	} {
+		set, _ := rlweparams.Lookup("n2048")
+		c, _, err := packing.BestTile(set, p.Product, p.batch, 25, 10)
+		if err != nil {
+			b.Fatal(err)
+		}
+		m := MatMulSS{Set: "n2048", Batch: p.batch, Rows: p.Rows, Inner: p.Inner, Cols: p.Cols, Width: 25, Tile: c.Tile, DropC0: c.DropC0, DropC1: c.DropC1}
+		b.Run(fmt.Sprintf("%dx%dx%dx%d", p.batch, p.Rows, p.Inner, p.Cols), func(b *testing.B) {
+			rng := seeded(1)
+			x, y := random(rng, m.Batch*m.Rows*m.Inner, m.Width), random(rng, m.Batch*m.Inner*m.Cols, m.Width)
+			var keys [2]*SessionKeys
+			exchange := func(i int) func(c transport.Conn) error {
+				mine := rng.Child("party")
+				return func(c transport.Conn) (err error) {
+					keys[i], err = ExchangeKeys(c, []string{m.Set}, mine)
+					return err
+				}
+			}
+			transporttest.TwoParty(b, exchange(0), exchange(1))
+			sent := int64(0)
+			for b.Loop() {
+				run := func(i int) func(c transport.Conn) error {
+					mine := rng.Child("party")
+					return func(c transport.Conn) error {
+						_, err := m.Run(c, keys[i], x, y, mine)
+						return err
+					}
+				}
+				res := transporttest.TwoParty(b, run(0), run(1))
+				sent = res.ClientStats.BytesSent + res.ClientStats.BytesReceived
+			}
+			b.ReportMetric(float64(sent), "bytes/op")
+			b.Logf("%+v", c)
 		})
 	}
 }

@@ -142,16 +142,18 @@ func (m *linear) client(conn transport.Conn, sec artifact.Section, pk *PublicKey
 
 // accumulate returns X_c times the ciphertexts of column block b: for each limb the rows of X, each with the stored
 // coefficients of the first polynomial and then all of the second.
-func (m *linear) accumulate(rows *matMulRows, b int, xs []int64) (poly, error) {
+func (m *linear) accumulate(rows *matMulRows, b int, xs []int64) ([]*kernel.Residues, error) {
 	p := m.p
-	st := m.stored(b)
-	stride := st.Len + p.n
-	acc := newPoly(len(p.limbs), m.M*stride)
-	panels := kernel.NewPanels(min(blockRows, m.K), stride)
+	width := m.stored(b).Len + p.n
+	acc := make([]*kernel.Residues, len(p.limbs))
+	for i := range acc {
+		acc[i] = kernel.NewResidues(m.M, width)
+	}
+	var panels *kernel.Panels
 	for k0 := 0; k0 < m.K; k0 += blockRows {
 		k := min(blockRows, m.K-k0)
-		if k != panels.K {
-			panels = kernel.NewPanels(k, stride)
+		if panels == nil || k != panels.K {
+			panels = kernel.NewPanels(k, width)
 		}
 		for i := range p.limbs {
 			l := &p.limbs[i]
@@ -159,10 +161,9 @@ func (m *linear) accumulate(rows *matMulRows, b int, xs []int64) (poly, error) {
 			if err := rows.fill(panels, b, k0, k, i); err != nil {
 				return nil, err
 			}
-			pairs := (stride + 1) / 2
-			const step = 64
-			parallel((pairs+step-1)/step, func(j int) error {
-				kernel.MulAdd(acc[i], stride, scalars, panels, j*step, min((j+1)*step, pairs), l.mod)
+			const step = 16
+			parallel((panels.Count()+step-1)/step, func(j int) error {
+				kernel.MulAdd(acc[i], scalars, panels, j*step, min((j+1)*step, panels.Count()), l.mod)
 				return nil
 			})
 		}
@@ -171,7 +172,7 @@ func (m *linear) accumulate(rows *matMulRows, b int, xs []int64) (poly, error) {
 }
 
 // respond packs, finishes and sends the responses of block b, and writes the client's share to y.
-func (m *linear) respond(conn transport.Conn, resp *responder, b int, acc poly, y []uint64, gens []*prg.PRG) error {
+func (m *linear) respond(conn transport.Conn, resp *responder, b int, acc []*kernel.Residues, y []uint64, gens []*prg.PRG) error {
 	groups := m.lay.Groups()
 	blk := m.lay.Block(b)
 	for g0 := 0; g0 < groups; g0 += batch {
@@ -197,15 +198,14 @@ func (m *linear) respond(conn transport.Conn, resp *responder, b int, acc poly, 
 
 // pack adds up the rows of one response, row t multiplied by X^(t·n): the needed coefficients of the first polynomial
 // and all of the second.
-func (m *linear) pack(acc poly, b int, rows packing.Span) (acc0, acc1 poly) {
+func (m *linear) pack(acc []*kernel.Residues, b int, rows packing.Span) (acc0, acc1 poly) {
 	p, n := m.p, m.lay.Block(b).Len
 	st := m.stored(b)
-	stride := st.Len + p.n
 	acc0, acc1 = newPoly(len(p.limbs), rows.Len*n), newPoly(len(p.limbs), p.n)
 	for i := range p.limbs {
 		l := &p.limbs[i]
 		for t := range rows.Len {
-			row := acc[i][(rows.Start+t)*stride:][:stride]
+			row := acc[i].Row(rows.Start + t)
 			c0, c1 := row[:st.Len], row[st.Len:]
 			shift := t * n
 			d := acc1[i]

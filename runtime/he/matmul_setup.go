@@ -190,28 +190,15 @@ func (r *matMulRows) fill(panels *kernel.Panels, b, k0, k, i int) error {
 	m := r.m
 	l := &m.p.limbs[i]
 	st := m.stored(b)
-	stride := st.Len + m.p.n
-	return parallel((k+3)/4, func(g int) error {
-		n := min(4, k-4*g)
-		var rows [4][]uint64
-		buf := make([]uint64, n*stride)
-		for j := range n {
-			row := buf[j*stride : (j+1)*stride]
-			at := k0 + 4*g + j
-			if _, err := l.unpack(row[:st.Len], r.row(b, at, i)); err != nil {
-				return fmt.Errorf("row %d: %w", at, err)
-			}
-			seed := publicSeed("matmul", r.sec.KeyID, r.sec.PlanDigest, r.sec.Name, r.salt, b*m.K+at, i)
-			expand(seed, row[st.Len:], l)
-			rows[j] = row
+	return parallel(k, func(j int) error {
+		at := k0 + j
+		row := make([]uint64, st.Len+m.p.n)
+		if _, err := l.unpack(row[:st.Len], r.row(b, at, i)); err != nil {
+			return fmt.Errorf("row %d: %w", at, err)
 		}
-		if n == 4 {
-			panels.SetRows4(4*g, 0, rows[0], rows[1], rows[2], rows[3])
-			return nil
-		}
-		for j := range n {
-			panels.SetRow(4*g+j, 0, rows[j])
-		}
+		seed := publicSeed("matmul", r.sec.KeyID, r.sec.PlanDigest, r.sec.Name, r.salt, b*m.K+at, i)
+		expand(seed, row[st.Len:], l)
+		panels.SetRow(j, row)
 		return nil
 	})
 }
