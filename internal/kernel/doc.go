@@ -4,8 +4,8 @@
 // It must not know protocols: no party, no message, no ring width. Functions
 // take the destination first, allocate nothing that grows with the input, and
 // run in time that depends on sizes only, never on the values of keys, masks or
-// shares. Everything here is plain Go; where assembly is added, the plain Go
-// twin stays and a test compares the two.
+// shares. Most of it is plain Go; where there is assembly, the plain Go twin
+// stays, serves every other machine, and a test compares the two.
 //
 // Read first: [CRH] (the hash that breaks the correlation of correlated OT),
 // [Stream] and [Doubler] (the generators of OT extension), [Transpose128],

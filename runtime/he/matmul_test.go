@@ -2,6 +2,7 @@ package he
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"testing"
 
@@ -40,10 +41,11 @@ func worst(a, b []uint64, width int) int64 {
 }
 
 type matMulRun struct {
-	result transport.Stats
-	ulp    int64
-	run    transporttest.Result
-	errs   []int64
+	result  transport.Stats
+	ulp     int64
+	run     transporttest.Result
+	errs    []int64
+	section [8]byte // of its digest
 }
 
 func runMatMul(t testing.TB, m MatMul, change func(l *linear)) matMulRun {
@@ -86,12 +88,13 @@ func runMatMul(t testing.TB, m MatMul, change func(l *linear)) matMulRun {
 		ys, err = m.Server(c, key, xs, w)
 		return err
 	})
+	sum := sha256.Sum256(data.Bytes())
 	x := make([]uint64, len(xc))
 	z2k.Add(x, xc, xs, m.Width)
 	want, got := make([]uint64, m.M*m.N), make([]uint64, m.M*m.N)
 	z2k.MatMul(want, x, w, m.M, m.K, m.N, m.Width)
 	z2k.Add(got, yc, ys, m.Width)
-	return matMulRun{res.ClientStats, worst(got, want, m.Width), res, errorsOf(got, want, m.Width)}
+	return matMulRun{res.ClientStats, worst(got, want, m.Width), res, errorsOf(got, want, m.Width), [8]byte(sum[:8])}
 }
 
 func TestMatMul(t *testing.T) {
