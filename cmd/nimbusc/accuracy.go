@@ -78,7 +78,7 @@ func (o *accuracyOptions) run(c *console, name string) error {
 			return err
 		}
 	}
-	m, twin, err := openWithPlan(name, o.compile.model, p)
+	m, twin, err := openWithPlan(name, o.compile.model, p, nil)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (o *accuracyOptions) run(c *console, name string) error {
 		if p, err = o.compile.compile(c, m); err != nil {
 			return err
 		}
-		if twin, err = m.twin(p); err != nil {
+		if twin, err = m.twin(p, nil); err != nil {
 			return err
 		}
 	}

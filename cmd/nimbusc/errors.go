@@ -89,12 +89,32 @@ func diagnostics(err error) []diagnostic {
 	if inner := errors.Unwrap(err); inner != nil && inner.Error() == err.Error() {
 		return diagnostics(inner)
 	}
-	d := diagnostic{text: oneLine(err.Error())}
-	var flaw ir.Diagnostic
-	if errors.As(err, &flaw) && strings.HasPrefix(d.text, flaw.Pos.String()) {
-		d.pos = flaw.Pos
+	d := diagnostic{pos: place(err), text: oneLine(err.Error())}
+	if at := d.pos.String() + ": "; d.pos.IsValid() {
+		before, after, _ := strings.Cut(d.text, at) // "pass cse: a.ir:3:4: …" starts with the place, too
+		d.text = at + before + after
 	}
 	return []diagnostic{d}
+}
+
+// place finds where in a text err is, if it says so.
+func place(err error) ir.Pos {
+	var pos ir.Pos
+	var flaw ir.Diagnostic
+	var op *ir.OpError
+	var one frontend.Error
+	switch {
+	case errors.As(err, &flaw):
+		pos = flaw.Pos
+	case errors.As(err, &op):
+		pos = op.Pos
+	case errors.As(err, &one):
+		pos = one.Pos
+	}
+	if !pos.IsValid() || !strings.Contains(err.Error(), pos.String()+": ") {
+		return ir.Pos{}
+	}
+	return pos
 }
 
 // oneLine makes sure that an error takes one line.

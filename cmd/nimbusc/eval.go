@@ -14,7 +14,7 @@ import (
 
 var evalCommand = &command{
 	name:  "eval",
-	args:  "[-plan PLAN] [-model MODEL] [-fn NAME] [-seq LENGTH] [-truncate] [-json] FILE.ir|MODEL|PLAN -in X",
+	args:  "[-plan PLAN] [-model MODEL] [-fn NAME] [-seq LENGTH] [-truncate] [-check] [-json] FILE.ir|MODEL|PLAN -in X",
 	short: "compute in the clear: real numbers, or a plan's exact fixed-point twin",
 	long: `
 Of a MODEL, X is a text, and the answer is computed in real numbers; with -plan PLAN also in fixed
@@ -30,6 +30,7 @@ same object under their names with the @: {"x": [1, 2], "@w": [0.5, 0.25]}.`,
 		fs.StringVar(&e.model, "model", "", "`MODEL` whose weights a FILE.ir or PLAN reads")
 		fs.StringVar(&e.fn, "fn", "main", "evaluate the function `NAME` of a FILE.ir")
 		fs.BoolVar(&e.truncate, "truncate", false, "cut a text that is too long")
+		fs.BoolVar(&e.check, "check", false, "report on stderr the ops that meet values outside what they assume")
 		fs.BoolVar(&e.json, "json", false, "print JSON")
 		e.flags.flags(fs)
 		return func(c *console, args []string) error {
@@ -46,7 +47,8 @@ same object under their names with the @: {"x": [1, 2], "@w": [0.5, 0.25]}.`,
 
 type evaluation struct {
 	in, plan, model, fn string
-	truncate, json      bool
+	truncate            bool
+	json, check         bool
 	flags               modelFlags
 }
 
@@ -77,6 +79,21 @@ func (e *evaluation) run(c *console, target string) error {
 	return e.module(c, m)
 }
 
+// exceeded is told how many elements an op meets outside what it assumes.
+type exceeded = func(f *ir.Func, op *ir.Op, n int)
+
+// watch prints them if -check asks for it. What is outside comes out wrong,
+// since rings wrap; the remedy is calibration text that is more like the input,
+// or a larger margin.
+func (e *evaluation) watch(c *console) exceeded {
+	if !e.check {
+		return nil
+	}
+	return func(_ *ir.Func, op *ir.Op, n int) {
+		fmt.Fprintf(c.err, "nimbusc: check: %s of %%%s: %d elements are outside what it assumes\n", op.Name, op.Results[0].Name, n)
+	}
+}
+
 // isModuleFile tells a file of IR text from a model's name.
 func isModuleFile(name string) bool {
 	if name == "-" || strings.HasSuffix(name, ".ir") || strings.HasSuffix(name, ".plan") {
@@ -99,7 +116,7 @@ type textResult struct {
 
 // text evaluates a model, and its plan p unless that is nil, on a text.
 func (e *evaluation) text(c *console, name string, p *ir.Module) error {
-	m, twin, err := openWithPlan(name, e.flags, p)
+	m, twin, err := openWithPlan(name, e.flags, p, e.watch(c))
 	if err != nil {
 		return err
 	}
@@ -133,7 +150,7 @@ func (e *evaluation) text(c *console, name string, p *ir.Module) error {
 
 // openWithPlan opens a model at the length of its plan, and makes the plan's
 // twin ready. p may be nil.
-func openWithPlan(name string, f modelFlags, p *ir.Module) (*model, *eval.Program, error) {
+func openWithPlan(name string, f modelFlags, p *ir.Module, watch exceeded) (*model, *eval.Program, error) {
 	if p != nil {
 		seq := p.Attrs.Int("seq", 0)
 		if f.seq != 0 && seq != 0 && f.seq != seq {
@@ -148,7 +165,7 @@ func openWithPlan(name string, f modelFlags, p *ir.Module) (*model, *eval.Progra
 	if p == nil {
 		return m, nil, nil
 	}
-	twin, err := m.twin(p)
+	twin, err := m.twin(p, watch)
 	if err != nil {
 		m.close()
 		return nil, nil, err
@@ -156,15 +173,19 @@ func openWithPlan(name string, f modelFlags, p *ir.Module) (*model, *eval.Progra
 	return m, twin, nil
 }
 
-// twin makes p, a plan of this model, ready to be evaluated.
-func (m *model) twin(p *ir.Module) (*eval.Program, error) {
+// twin makes p, a plan of this model, ready to be evaluated; watch may be nil.
+func (m *model) twin(p *ir.Module, watch exceeded) (*eval.Program, error) {
 	for _, v := range p.Func("main").Params {
 		want := m.module.Func("main").Param(v.Name)
 		if want == nil || !want.Type.SameShape(v.Type) {
 			return nil, fmt.Errorf("the plan @%s is not of the model %s: it has an input %%%s of type %s", p.Name, m.name, v.Name, v.Type)
 		}
 	}
-	twin, err := eval.New(p, m.source, eval.Options{})
+	const digest = "tokenizer_digest"
+	if a, b := p.Attrs.Str(digest, ""), m.module.Attrs.Str(digest, ""); a != "" && b != "" && a != b {
+		return nil, fmt.Errorf("the plan @%s is not of the model %s: it was compiled with another vocabulary", p.Name, m.name)
+	}
+	twin, err := eval.New(p, m.source, eval.Options{Exceeded: watch})
 	if err != nil {
 		return nil, fmt.Errorf("the plan @%s does not fit the model %s: %w", p.Name, m.name, err)
 	}
@@ -218,7 +239,7 @@ func (e *evaluation) module(c *console, m *ir.Module) error {
 		defer model.close()
 		src.rest = model.source
 	}
-	p, err := eval.New(src.strip(m), src, eval.Options{})
+	p, err := eval.New(src.strip(m), src, eval.Options{Exceeded: e.watch(c)})
 	if err != nil {
 		return err
 	}

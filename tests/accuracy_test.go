@@ -1,0 +1,260 @@
+package tests
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	goruntime "runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"nimbus/backend"
+	"nimbus/frontend"
+	"nimbus/frontend/bundle"
+	"nimbus/ir"
+	"nimbus/ir/eval"
+	"nimbus/models"
+	"nimbus/passes"
+	"nimbus/tests/shared"
+)
+
+const (
+	// maxLogitError is how far the float evaluator's logits may be from those
+	// that the reference implementation recorded.
+	maxLogitError = 1e-3
+	// maxAccuracyLoss is how many points of accuracy fixed point may cost.
+	maxAccuracyLoss = 0.5
+)
+
+// allBuckets are the lengths compiled for: a sentence runs in the shortest that
+// holds it, which is what makes all sentences of both models affordable. For a
+// sample, compiling costs more than running.
+var allBuckets, shortBuckets = []int{16, 24, 32, 40, 64}, []int{32, 64}
+
+// A reference is one line of a model's dev_reference.jsonl.
+type reference struct {
+	Text     string    `json:"text"` // one model's file says text, the other's sentence
+	Sentence string    `json:"sentence"`
+	Label    int       `json:"label"`
+	IDs      []int     `json:"input_ids"`
+	Logits   []float64 `json:"logits"`
+}
+
+// TestAccuracy runs every development sentence through both trained models, in
+// real numbers and as the plan's fixed-point twin: the logits of the former are
+// the recorded ones, and the latter is as accurate within half a point. With
+// -short it takes a sample.
+func TestAccuracy(t *testing.T) {
+	for _, m := range []struct {
+		name string
+		open func(t *testing.T) string
+	}{
+		{"nimbus-sst2-tiny", func(*testing.T) string { return "nimbus-sst2-tiny" }},
+		{"bert-tiny-sst2", func(t *testing.T) string { return shared.Path(t, "models", "bert-tiny-sst2") }},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			refs := readReferences(t, shared.Path(t, "models", m.name, "dev_reference.jsonl"))
+			buckets := allBuckets
+			if testing.Short() {
+				refs, buckets = everyNth(refs, 16), shortBuckets
+			}
+			testAccuracy(t, m.open(t), refs, buckets)
+		})
+	}
+}
+
+func testAccuracy(t *testing.T, model string, refs []reference, buckets []int) {
+	b, err := bundle.Open(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+
+	outcomes := make([]outcome, len(refs))
+	shorter := 0
+	for _, seq := range buckets {
+		var in []int
+		for i, r := range refs {
+			if n := len(r.IDs); n > shorter && n <= seq {
+				in = append(in, i)
+			}
+		}
+		shorter = seq
+		if len(in) > 0 {
+			runBucket(t, b, seq, refs, in, outcomes)
+		}
+	}
+
+	float, fixed, differ, worst := 0, 0, 0, 0.0
+	for i, o := range outcomes {
+		if o.float == nil {
+			t.Fatalf("sentence %d has %d tokens, more than any bucket", i+1, len(refs[i].IDs))
+		}
+		for k, x := range o.float {
+			worst = math.Max(worst, math.Abs(x-refs[i].Logits[k]))
+		}
+		a, c := argmax(o.float), argmax(o.fixed)
+		if a == refs[i].Label {
+			float++
+		}
+		if c == refs[i].Label {
+			fixed++
+		}
+		if a != c {
+			differ++
+		}
+	}
+	n := float64(len(refs))
+	t.Logf("%d sentences: float %.2f %%, fixed point %.2f %%, %d labels differ; float logits within %.1e of the reference",
+		len(refs), 100*float64(float)/n, 100*float64(fixed)/n, differ, worst)
+	if worst > maxLogitError {
+		t.Errorf("float logits are %.1e from the reference, want at most %.0e", worst, maxLogitError)
+	}
+	loss := 100 * math.Abs(float64(float-fixed)) / n
+	if allowed := math.Max(maxAccuracyLoss, 100/n); loss > allowed { // one sentence of a sample may flip
+		t.Errorf("fixed point differs from float by %.2f points of accuracy, want at most %.2f", loss, allowed)
+	}
+}
+
+// outcome is what one sentence gave.
+type outcome struct{ float, fixed []float64 }
+
+// runBucket evaluates the sentences in at length seq.
+func runBucket(t *testing.T, b *bundle.Bundle, seq int, refs []reference, in []int, outcomes []outcome) {
+	t.Helper()
+	set := frontend.Set{"seq": seq}
+	m, err := b.Module(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := b.Weights(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := compileFor(b, m, src, seq)
+	if err != nil {
+		t.Fatalf("compile for %d tokens: %v", seq, err)
+	}
+	float, err := eval.New(m, src, eval.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	twin, err := eval.New(plan, src, eval.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	work := make(chan int)
+	var wg sync.WaitGroup
+	for range goruntime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := range work {
+				var err error
+				if outcomes[i], err = runBoth(b, float, twin, refs[i].Text, seq); err != nil {
+					t.Errorf("sentence %d: %v", i+1, err)
+				}
+			}
+		})
+	}
+	for _, i := range in {
+		work <- i
+	}
+	close(work)
+	wg.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+}
+
+func runBoth(b *bundle.Bundle, float, twin *eval.Program, text string, seq int) (o outcome, err error) {
+	in, _, err := textInputs(b, text, seq)
+	if err != nil {
+		return o, err
+	}
+	x, err := float.Run("main", in)
+	if err != nil {
+		return o, err
+	}
+	y, err := twin.Run("main", in)
+	if err != nil {
+		return o, err
+	}
+	return outcome{x[0].Reals(), y[0].Reals()}, nil
+}
+
+// textInputs tokenizes text, which is cut if it is too long.
+func textInputs(b *bundle.Bundle, text string, seq int) (in map[string]eval.Value, tokens int, err error) {
+	enc, err := b.Tokenizer.Encode(text, seq, true)
+	if err != nil {
+		return nil, 0, err
+	}
+	return map[string]eval.Value{"ids": eval.Ints(enc.IDs), "types": eval.Ints(enc.Types), "mask": eval.Ints(enc.Mask)}, enc.Len, nil
+}
+
+// compileFor takes m to a plan, calibrated on the embedded model's text. The
+// tolerance, which costs many runs, is not measured.
+func compileFor(b *bundle.Bundle, m *ir.Module, src bundle.Source, seq int) (*ir.Module, error) {
+	dir, err := models.Open("nimbus-sst2-tiny")
+	if err != nil {
+		return nil, err
+	}
+	text, err := fs.ReadFile(dir, "calibration.txt")
+	if err != nil {
+		return nil, err
+	}
+	var examples []passes.Example
+	for line := range strings.Lines(string(text)) {
+		in, tokens, err := textInputs(b, strings.TrimSpace(line), seq)
+		if err != nil {
+			return nil, err
+		}
+		examples = append(examples, passes.Example{Inputs: in, Tokens: tokens})
+	}
+	plan := m.Clone()
+	record := func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, src, examples) }
+	return plan, backend.Compile(plan, backend.Job{Source: src, Passes: passes.Options{Observe: record}})
+}
+
+func readReferences(t *testing.T, path string) []reference {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var out []reference
+	for s := bufio.NewScanner(f); s.Scan(); {
+		var r reference
+		if err := json.Unmarshal(s.Bytes(), &r); err != nil {
+			t.Fatal(fmt.Errorf("%s:%d: %w", path, len(out)+1, err))
+		}
+		if r.Text == "" {
+			r.Text = r.Sentence
+		}
+		out = append(out, r)
+	}
+	if len(out) != 872 {
+		t.Fatalf("%s has %d sentences, want 872", path, len(out))
+	}
+	return out
+}
+
+func everyNth[T any](xs []T, n int) (out []T) {
+	for i := 0; i < len(xs); i += n {
+		out = append(out, xs[i])
+	}
+	return out
+}
+
+func argmax(xs []float64) int {
+	best := 0
+	for i, x := range xs {
+		if x > xs[best] {
+			best = i
+		}
+	}
+	return best
+}
