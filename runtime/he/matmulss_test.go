@@ -84,3 +84,62 @@ func TestMatMulSS(t *testing.T) {
 		})
 	}
 }
+
+func TestMatMulSSRefuses(t *testing.T) {
+	good := MatMulSS{Set: "n2048", Batch: 1, Rows: 4, Inner: 4, Cols: 4, Width: 20, Tile: packing.Tile{Rows: 4, Inner: 4, Cols: 4}}
+	for name, change := range map[string]func(m *MatMulSS){
+		"set":    func(m *MatMulSS) { m.Set = "n1024" },
+		"width":  func(m *MatMulSS) { m.Width = 26 },
+		"tile":   func(m *MatMulSS) { m.Tile.Cols = 5 },
+		"none":   func(m *MatMulSS) { m.Tile = packing.Tile{} },
+		"batch":  func(m *MatMulSS) { m.Batch = 0 },
+		"drop":   func(m *MatMulSS) { m.DropC1 = 60 },
+		"matmul": func(m *MatMulSS) { m.Rows = -1 },
+	} {
+		m := good
+		change(&m)
+		if m.Check() == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	// A peer whose inputs hold residues that are too large, or whose responses do.
+	p, _ := load(good.Set)
+	for _, broken := range []int{0, 1} {
+		ours, _ := transporttest.TwoPartyErr(t, func(c transport.Conn) error {
+			rng := seeded(1)
+			keys, err := ExchangeKeys(c, []string{good.Set}, rng)
+			if err != nil {
+				return err
+			}
+			if _, err := good.Run(c, keys, make([]uint64, 15), make([]uint64, 16), rng); err == nil {
+				t.Error("a share of 15 elements accepted")
+			}
+			_, err = good.Run(c, keys, make([]uint64, 16), make([]uint64, 16), rng)
+			return err
+		}, func(c transport.Conn) error {
+			rng := seeded(2)
+			keys, err := ExchangeKeys(c, []string{good.Set}, rng)
+			if err != nil {
+				return err
+			}
+			key, _ := keys.own.Key(good.Set)
+			msgs := [][]byte{good.encryptInputs(key, make([]uint64, 16), rng), make([]byte, p.ResponseBytes(16, 0, 0))}
+			for i := range msgs[broken] {
+				msgs[broken][i] = 0xff
+			}
+			for _, m := range msgs {
+				if err := c.Send(m); err != nil {
+					return err
+				}
+			}
+			_, err = c.RecvMax(1 << 20)
+			if err == nil {
+				_, err = c.RecvMax(1 << 20)
+			}
+			return err
+		})
+		if ours == nil {
+			t.Errorf("hostile message %d accepted", broken)
+		}
+	}
+}
