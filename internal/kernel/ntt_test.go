@@ -1,0 +1,103 @@
+package kernel
+
+import (
+	"math/big"
+	"math/rand/v2"
+	"testing"
+)
+
+// schoolbook multiplies modulo X^n + 1 and q, term by term.
+func schoolbook(a, b []uint64, q uint64) []uint64 {
+	n := len(a)
+	sums := make([]*big.Int, n)
+	for i := range sums {
+		sums[i] = new(big.Int)
+	}
+	t := new(big.Int)
+	for i, x := range a {
+		for j, y := range b {
+			t.Mul(new(big.Int).SetUint64(x), new(big.Int).SetUint64(y))
+			if i+j < n {
+				sums[i+j].Add(sums[i+j], t)
+			} else {
+				sums[i+j-n].Sub(sums[i+j-n], t)
+			}
+		}
+	}
+	out := make([]uint64, n)
+	for i, s := range sums {
+		out[i] = s.Mod(s, new(big.Int).SetUint64(q)).Uint64()
+	}
+	return out
+}
+
+func TestNTT(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	if !vectorKernel {
+		if NewNTT(0x3ffffffffc001, 128) != nil {
+			t.Error("a transform without a vector kernel")
+		}
+		t.Skip("no vector kernel on this machine")
+	}
+	for _, q := range []uint64{12289, 0x3ffffffffc001, 0x3fffffffcc001, 0xffffffffff001, 0xffffffff00001} {
+		for _, n := range []int{64, 128, 256} {
+			tr := NewNTT(q, n)
+			if tr == nil {
+				t.Fatalf("no transform for q=%#x n=%d", q, n)
+			}
+			for range 3 {
+				a, b, c := make([]uint64, n), make([]uint64, n), make([]uint64, n)
+				for i := range a {
+					a[i], b[i], c[i] = r.Uint64N(q), r.Uint64N(q), r.Uint64N(q)
+					if r.IntN(3) == 0 {
+						a[i], b[i] = q-1, q-1
+					}
+				}
+				want := schoolbook(a, b, q)
+				sum := append([]uint64(nil), c...)
+				back := append([]uint64(nil), a...)
+				tr.Forward(back)
+				tr.Inverse(back)
+				for i := range a {
+					if back[i] != a[i] {
+						t.Fatalf("q=%#x n=%d: coefficient %d comes back as %d, was %d", q, n, i, back[i], a[i])
+					}
+				}
+				tr.Forward(a)
+				tr.Forward(b)
+				tr.Form(b)
+				prod := make([]uint64, n)
+				tr.Mul(prod, a, b)
+				tr.Inverse(prod)
+				tr.Forward(sum)
+				tr.MulAdd(sum, a, b)
+				tr.Inverse(sum)
+				for i := range want {
+					if prod[i] != want[i] {
+						t.Fatalf("q=%#x n=%d: coefficient %d of the product is %d, want %d", q, n, i, prod[i], want[i])
+					}
+					if w := (want[i] + c[i]) % q; sum[i] != w {
+						t.Fatalf("q=%#x n=%d: coefficient %d of the sum is %d, want %d", q, n, i, sum[i], w)
+					}
+				}
+			}
+		}
+	}
+	if NewNTT(0xfffffffffffc001, 64) != nil || NewNTT(0x3ffffffffc001, 32) != nil || NewNTT(0x3ffffffffc001, 1<<20) != nil {
+		t.Error("a transform for what it cannot do")
+	}
+}
+
+func BenchmarkNTT(b *testing.B) {
+	tr := NewNTT(0x3ffffffffc001, 4096)
+	if tr == nil {
+		b.Skip("no vector kernel")
+	}
+	a := make([]uint64, 4096)
+	for i := range a {
+		a[i] = uint64(i) * 12345
+	}
+	for b.Loop() {
+		tr.Forward(a)
+	}
+}
