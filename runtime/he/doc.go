@@ -10,8 +10,9 @@
 // A sum of the two shares may differ from the exact product by a few ulp, bounded in internal/rlweparams: never open a
 // product that is not truncated next without counting that error.
 //
-// The package must not know plans or sessions. It is the only importer of lattigo, whose types stay inside: number
-// theoretic transforms are lattigo's, but samplers, keys, encodings and every byte on the wire are this package's own.
+// The package must not know plans or sessions. It is the only importer of lattigo, whose types stay inside: it
+// provides the number theoretic transform where internal/kernel has none for the machine or the prime; samplers, keys,
+// encodings and every byte on the wire are this package's own.
 // Parameter sets come from internal/rlweparams by name, and no other set can be used.
 //
 // Reference: Nimbus (NeurIPS 2024, arXiv 2411.15707), section 3.2 for MatMul; Cheetah (USENIX Security 2022) for the

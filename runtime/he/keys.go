@@ -17,7 +17,7 @@ import (
 type SecretKey struct {
 	p   *params
 	s   []int8
-	ntt poly // of s, Montgomery form, all limbs
+	ntt poly // transform of s in its form, all limbs
 	pub *PublicKey
 }
 
@@ -26,7 +26,7 @@ type PublicKey struct {
 	p      *params
 	seed   [32]byte
 	b      poly // coefficients, as sent
-	an, bn poly // transforms, Montgomery form
+	an, bn poly // transforms in their form
 	id     [32]byte
 }
 
@@ -70,17 +70,17 @@ func (k *SecretKey) prepare() {
 		for j, e := range k.s {
 			k.ntt[i][j] = l.small(e)
 		}
-		l.sub.NTT(k.ntt[i], k.ntt[i])
-		l.sub.MForm(k.ntt[i], k.ntt[i])
+		l.tr.Forward(k.ntt[i])
+		l.tr.Form(k.ntt[i])
 	}
 }
 
 // timesSecret multiplies a polynomial of limb i, given by coefficients, by the secret, in place.
 func (k *SecretKey) timesSecret(t []uint64, i int) {
-	sub := k.p.limbs[i].sub
-	sub.NTT(t, t)
-	sub.MulCoeffsMontgomery(t, k.ntt[i], t)
-	sub.INTT(t, t)
+	tr := k.p.limbs[i].tr
+	tr.Forward(t)
+	tr.Mul(t, t, k.ntt[i])
+	tr.Inverse(t)
 }
 
 func (pk *PublicKey) prepare() {
@@ -91,12 +91,12 @@ func (pk *PublicKey) prepare() {
 	h.Sum(pk.id[:0])
 	pk.an, pk.bn = newPoly(len(p.limbs), p.n), newPoly(len(p.limbs), p.n)
 	for i := range p.limbs {
-		sub := p.limbs[i].sub
+		tr := p.limbs[i].tr
 		expand(keySeed(pk.seed, i), pk.an[i], &p.limbs[i])
 		copy(pk.bn[i], pk.b[i])
 		for _, x := range [][]uint64{pk.an[i], pk.bn[i]} {
-			sub.NTT(x, x)
-			sub.MForm(x, x)
+			tr.Forward(x)
+			tr.Form(x)
 		}
 	}
 }

@@ -265,8 +265,8 @@ func (m MatMulSS) evaluate(resp *responder, in []byte, v, z []uint64, gens []*pr
 				return fmt.Errorf("ciphertext %d: %w", i, err)
 			}
 			expand(publicSeed("matmul_ss", resp.pk.id, [32]byte{}, "", salt, i, j), ct1[i][j], l)
-			l.sub.NTT(ct0[i][j], ct0[i][j])
-			l.sub.NTT(ct1[i][j], ct1[i][j])
+			l.tr.Forward(ct0[i][j])
+			l.tr.Forward(ct1[i][j])
 		}
 		return nil
 	})
@@ -280,9 +280,10 @@ func (m MatMulSS) evaluate(resp *responder, in []byte, v, z []uint64, gens []*pr
 		for j := range limbs {
 			l := &p.limbs[j]
 			tiles[i].place(v, stride, at, func(coeff int, x uint64) {
-				pts[i][j][coeff] = l.mod.MontSigned(z2k.Signed(x, m.Width))
+				pts[i][j][coeff] = l.mod.Reduce(0, l.mod.MontSigned(z2k.Signed(x, m.Width)))
 			})
-			l.sub.NTT(pts[i][j], pts[i][j])
+			l.tr.Forward(pts[i][j])
+			l.tr.Form(pts[i][j])
 		}
 		return nil
 	})
@@ -298,17 +299,16 @@ func (m MatMulSS) evaluate(resp *responder, in []byte, v, z []uint64, gens []*pr
 				ct, pt = pt, ct
 			}
 			for j := range limbs {
-				sub := p.limbs[j].sub
-				sub.MulCoeffsMontgomeryThenAdd(pts[pt][j], ct0[ct][j], acc0[j])
-				sub.MulCoeffsMontgomeryThenAdd(pts[pt][j], ct1[ct][j], acc1[j])
+				tr := p.limbs[j].tr
+				tr.MulAdd(acc0[j], ct0[ct][j], pts[pt][j])
+				tr.MulAdd(acc1[j], ct1[ct][j], pts[pt][j])
 			}
 		}
 		pos := m.results(outs[i])
 		sel := newPoly(limbs, len(pos))
 		for j := range limbs {
-			sub := p.limbs[j].sub
-			sub.INTT(acc0[j], acc0[j])
-			sub.INTT(acc1[j], acc1[j])
+			p.limbs[j].tr.Inverse(acc0[j])
+			p.limbs[j].tr.Inverse(acc1[j])
 			for k, at := range pos {
 				sel[j][k] = acc0[j][at]
 			}

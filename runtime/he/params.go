@@ -20,12 +20,12 @@ type params struct {
 	full  [2]modulus // over the response limbs, over all limbs
 }
 
-// limb is one prime with its transforms and constants.
+// limb is one prime with its transform and constants.
 type limb struct {
 	q    uint64
 	bits int
 	mod  kernel.Modulus
-	sub  *ring.SubRing
+	tr   transform
 	// drop[j] multiplies by the inverse of limb j's prime, for j above this limb; Montgomery form.
 	drop []uint64
 	// half[w] is 2^-w in Montgomery form.
@@ -78,7 +78,7 @@ func newParams(set rlweparams.Set) (*params, error) {
 		if i > 0 && q >= set.Q[i-1] {
 			return nil, fmt.Errorf("he: set %s: primes must descend", set.Name)
 		}
-		l := limb{q: q, bits: bits.Len64(q), mod: kernel.NewModulus(q), sub: r.SubRings[i]}
+		l := limb{q: q, bits: bits.Len64(q), mod: kernel.NewModulus(q), tr: newTransform(r.SubRings[i])}
 		for j := i + 1; j < len(set.Q); j++ {
 			for len(l.drop) < j {
 				l.drop = append(l.drop, 0)

@@ -44,11 +44,11 @@ func (fresh) zero(pk *PublicKey, limbs int, rng *prg.PRG) (z0, z1 poly) {
 		for j, v := range u {
 			un[j] = l.small(v)
 		}
-		l.sub.NTT(un, un)
-		l.sub.MulCoeffsMontgomery(un, pk.bn[i], z0[i])
-		l.sub.MulCoeffsMontgomery(un, pk.an[i], z1[i])
-		l.sub.INTT(z0[i], z0[i])
-		l.sub.INTT(z1[i], z1[i])
+		l.tr.Forward(un)
+		l.tr.Mul(z0[i], un, pk.bn[i])
+		l.tr.Mul(z1[i], un, pk.an[i])
+		l.tr.Inverse(z0[i])
+		l.tr.Inverse(z1[i])
 		for j := range p.n {
 			z0[i][j] = l.add(z0[i][j], l.small(e0[j]))
 			z1[i][j] = l.add(z1[i][j], l.small(e1[j]))
