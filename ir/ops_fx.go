@@ -15,6 +15,7 @@ var piecewiseAttrs = []AttrSpec{
 	{Name: "frac_acc", Kind: Whole, Doc: "fraction bits of c0 of a quadratic piece"},
 	{Name: "mid_frac", Kind: Whole, Doc: "fraction bits the quadratic pieces are shrunk to"},
 	{Name: "width_lin", Kind: Whole, Doc: "ring of the linear pieces"},
+	{Name: "nonpositive", Kind: Flag, Doc: "the argument never exceeds 0, as a value minus its row's largest"},
 	{Name: "rms", Kind: Real, Doc: "root of the expected squared error of the fit"},
 	{Name: "worst", Kind: Real, Doc: "its largest error inside the fitted interval"},
 	{Name: "keep", Kind: Whole, Doc: "bits compared; absent without cuts"},

@@ -31,6 +31,9 @@ func (q *quantizer) piecewise() []*ir.Value {
 	}
 	spec.Drop = max(f-4, 0)
 	spec.Keep = f + bits(b+most+0.25) + 1 - spec.Drop
+	// A function without a right tail is read below its largest argument only:
+	// the exponential, after the row's maximum is subtracted.
+	spec.NonPositive = s.Right == nil
 	quad, lin := 0.0, 0.0
 	for p, row := range op.Attrs.FloatLists("coef") {
 		c := [3]float64{}
@@ -41,6 +44,9 @@ func (q *quantizer) piecewise() []*ir.Value {
 		}
 		if p < len(cuts) {
 			hi = min(hi, cuts[p])
+		}
+		if spec.NonPositive {
+			hi = min(hi, 0)
 		}
 		tail := p == 0 || p == len(cuts)
 		piece := fixed.Poly{Kind: fixed.Quadratic}

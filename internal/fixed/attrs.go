@@ -18,6 +18,8 @@ type Attrs struct {
 	FracAcc  int
 	MidFrac  int
 	WidthLin int
+
+	NonPositive bool
 }
 
 // Attrs returns p as attribute values. They share no memory with p.
@@ -25,6 +27,7 @@ func (p Piecewise) Attrs() Attrs {
 	a := Attrs{
 		Cuts: append([]int64{}, p.Cuts...), Keep: p.Keep, Drop: p.Drop,
 		WidthAcc: p.WidthAcc, FracAcc: p.FracAcc, MidFrac: p.MidFrac, WidthLin: p.WidthLin,
+		NonPositive: p.NonPositive,
 	}
 	for _, q := range p.Pieces {
 		switch q.Kind {
@@ -44,6 +47,7 @@ func (a Attrs) Piecewise(in, out Format) (Piecewise, error) {
 	p := Piecewise{
 		In: in, Out: out, Cuts: append([]int64{}, a.Cuts...), Keep: a.Keep, Drop: a.Drop,
 		WidthAcc: a.WidthAcc, FracAcc: a.FracAcc, MidFrac: a.MidFrac, WidthLin: a.WidthLin,
+		NonPositive: a.NonPositive,
 	}
 	for i, c := range a.Pieces {
 		var q Poly

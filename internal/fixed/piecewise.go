@@ -52,6 +52,10 @@ type Piecewise struct {
 	WidthAcc int // its width, <= In.Width
 	MidFrac  int // fraction bits after the shrink, <= FracAcc and <= Out.Frac
 	WidthLin int // width of the linear group, <= In.Width
+
+	// NonPositive promises that the input is at most 0, as a value minus the
+	// largest of its row is: the open last piece then ends there.
+	NonPositive bool
 }
 
 // HasQuadratic says whether any piece is quadratic.
@@ -103,6 +107,9 @@ func (p Piecewise) Domain() (lo, hi int64) {
 	}
 	lo = max(lo, addSat(p.Cuts[len(p.Cuts)-1], e-r))
 	hi = min(hi, addSat(p.Cuts[0], r-1))
+	if p.NonPositive {
+		hi = min(hi, 0)
+	}
 	return lo, hi
 }
 

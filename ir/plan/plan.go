@@ -161,6 +161,7 @@ func Piecewise(op *ir.Op) (fixed.Piecewise, error) {
 		Keep: op.Attrs.Int("keep", 0), Drop: op.Attrs.Int("drop", 0),
 		WidthAcc: op.Attrs.Int("width_acc", 0), FracAcc: op.Attrs.Int("frac_acc", 0),
 		MidFrac: op.Attrs.Int("mid_frac", 0), WidthLin: op.Attrs.Int("width_lin", 0),
+		NonPositive: op.Attrs.Bool("nonpositive"),
 	}
 	return a.Piecewise(format(op.Args[0].Type()), format(op.Results[0].Type))
 }
@@ -170,6 +171,7 @@ func SetPiecewise(attrs *ir.Attrs, p fixed.Piecewise) {
 	a := p.Attrs()
 	attrs.Set("cuts", a.Cuts)
 	attrs.Set("pieces", a.Pieces)
+	attrs.Set("nonpositive", a.NonPositive)
 	for _, f := range []struct {
 		name string
 		n    int
