@@ -106,7 +106,10 @@ func (p *Panels) SetRow(k int, row []uint64) {
 	}
 	at := k * lanes
 	for ; len(row) >= lanes; row = row[lanes:] {
-		*(*[lanes]uint64)(p.data[at:]) = [lanes]uint64(row)
+		d, v := (*[lanes]uint64)(p.data[at:]), (*[lanes]uint64)(row)
+		// Written out, or the compiler calls memmove.
+		d[0], d[1], d[2], d[3] = v[0], v[1], v[2], v[3]
+		d[4], d[5], d[6], d[7] = v[4], v[5], v[6], v[7]
 		at += p.K * lanes
 	}
 	if len(row) > 0 {

@@ -190,15 +190,18 @@ func (r *matMulRows) fill(panels *kernel.Panels, b, k0, k, i int) error {
 	m := r.m
 	l := &m.p.limbs[i]
 	st := m.stored(b)
-	return parallel(k, func(j int) error {
-		at := k0 + j
+	const step = 16
+	return parallel((k+step-1)/step, func(g int) error {
 		row := make([]uint64, st.Len+m.p.n)
-		if _, err := l.unpack(row[:st.Len], r.row(b, at, i)); err != nil {
-			return fmt.Errorf("row %d: %w", at, err)
+		for j := g * step; j < min((g+1)*step, k); j++ {
+			at := k0 + j
+			if _, err := l.unpack(row[:st.Len], r.row(b, at, i)); err != nil {
+				return fmt.Errorf("row %d: %w", at, err)
+			}
+			seed := publicSeed("matmul", r.sec.KeyID, r.sec.PlanDigest, r.sec.Name, r.salt, b*m.K+at, i)
+			expand(seed, row[st.Len:], l)
+			panels.SetRow(j, row)
 		}
-		seed := publicSeed("matmul", r.sec.KeyID, r.sec.PlanDigest, r.sec.Name, r.salt, b*m.K+at, i)
-		expand(seed, row[st.Len:], l)
-		panels.SetRow(j, row)
 		return nil
 	})
 }
