@@ -2,6 +2,7 @@ package backend
 
 import (
 	"fmt"
+	"strings"
 
 	"nimbus/internal/prg"
 	"nimbus/internal/z2k"
@@ -63,12 +64,15 @@ const toleranceExamples = 16
 // protocols make (each step's ideal functionality with its error inside), and
 // the largest difference over all outputs and runs is doubled.
 func Tolerance(m *ir.Module, src weights.Source, examples []passes.Example) (int, error) {
-	twin, err := eval.New(m, src, eval.Options{})
+	var twin *eval.Program
+	noisy, err := eval.New(m, src, eval.Options{Perturb: prg.New(prg.Seed{1})})
 	if err != nil {
 		return 0, err
 	}
-	noisy, err := eval.New(m, src, eval.Options{Perturb: prg.New(prg.Seed{1})})
-	if err != nil {
+	var outside []string
+	if twin, err = eval.New(m, src, eval.Options{Exceeded: func(_ *ir.Func, op *ir.Op, n int) {
+		outside = append(outside, fmt.Sprintf("%s %%%s (%d values)", op.Name, op.Results[0].Name, n))
+	}}); err != nil {
 		return 0, err
 	}
 	var most int64
@@ -79,6 +83,9 @@ func Tolerance(m *ir.Module, src weights.Source, examples []passes.Example) (int
 		want, err := twin.Run("main", e.Inputs)
 		if err != nil {
 			return 0, fmt.Errorf("tolerance: %w", err)
+		}
+		if outside != nil {
+			return 0, fmt.Errorf("calibration example %d leaves the ranges that the plan rests on, at %s; calibrate with more text or a larger margin", i+1, strings.Join(outside, ", "))
 		}
 		for range toleranceRuns {
 			got, err := noisy.Run("main", e.Inputs)

@@ -49,7 +49,7 @@ silent wrap. Needs approximate before it: only polynomials have a meaning here.`
 		return ir.Catch(func() {
 			for _, f := range m.Funcs {
 				q := &quantizer{m: m, f: f, fm: fm, margin: o.margin(), bound: map[*ir.Value]float64{},
-					squared: map[*ir.Value]bool{}, uses: f.Uses(), weights: map[string]*ir.Weight{}}
+					squared: map[*ir.Value]bool{}, uses: f.Uses(), weights: map[string]*ir.Weight{}, masked: map[*ir.Value]float64{}}
 				q.run()
 			}
 			m.RemoveUnusedWeights()
@@ -68,6 +68,7 @@ type quantizer struct {
 	squared map[*ir.Value]bool    // fx values that stand for the operand of a square
 	uses    map[*ir.Value][]ir.Use
 	weights map[string]*ir.Weight // fx weights made so far, by nn weight and type
+	masked  map[*ir.Value]float64 // masked scores -> largest magnitude of those that are not masked out
 }
 
 // lowerings is the table of nn ops that have a fixed-point meaning.
@@ -290,6 +291,9 @@ func (q *quantizer) add() []*ir.Value {
 	x, y := op.X(0), op.X(1)
 	f := max(x.Type.Elem.Frac, y.Type.Elem.Frac)
 	b := q.magnitude(op)
+	if _, ok := q.masked[x]; ok { // calibration does not count what is masked out; a ring must
+		b = q.bound[x] + q.bound[y]
+	}
 	l := min(x.Type.Elem.Width, y.Type.Elem.Width)
 	if bits(b)+f+1 > l {
 		l = max(x.Type.Elem.Width, y.Type.Elem.Width)
@@ -419,7 +423,9 @@ func (q *quantizer) addMask() []*ir.Value {
 	r := q.bound[s]
 	drop := math.Ceil(2*r + expTail)
 	x := q.cast(s, q.scoreWidth(2*r+drop), q.fm.Score)
-	return []*ir.Value{q.set(q.b.Op1("fx.add_mask", q.hint(), ir.A("value", -drop), x, op.X(1)), r+drop)}
+	y := q.set(q.b.Op1("fx.add_mask", q.hint(), ir.A("value", -drop), x, op.X(1)), r+drop)
+	q.masked[y] = r
+	return []*ir.Value{y}
 }
 
 func (q *quantizer) max() []*ir.Value {
@@ -429,8 +435,13 @@ func (q *quantizer) max() []*ir.Value {
 	if x.Type.Elem.Frac > q.fm.Score {
 		x = q.cast(x, q.scoreWidth(2*b), q.fm.Score)
 	}
+	span := 2 * b // between the largest and the smallest
+	if r, ok := q.masked[x]; ok {
+		span = b + r
+		b = r
+	}
 	e := x.Type.Elem
-	keep := min(e.Frac+bits(2*b)+1, e.Width)
+	keep := min(e.Frac+bits(span)+1, e.Width)
 	return []*ir.Value{q.set(q.b.Op1("fx.max", q.hint(), ir.A("keep", keep, "drop", 0), x), b)}
 }
 
