@@ -1,0 +1,265 @@
+package tests
+
+import (
+	"bufio"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"nimbus/backend"
+	"nimbus/frontend"
+	"nimbus/frontend/bundle"
+	"nimbus/internal/z2k"
+	"nimbus/ir"
+	"nimbus/ir/eval"
+	"nimbus/ir/plan"
+	"nimbus/models"
+	"nimbus/passes"
+	"nimbus/tests/shared"
+)
+
+// wholeModel is the embedded plan, deployed once for all tests of this package.
+type wholeModel struct {
+	*deployment
+	bundle *bundle.Bundle
+	twin   *eval.Program
+}
+
+var embedded = sync.OnceValues(func() (*wholeModel, error) {
+	const model = "nimbus-sst2-tiny"
+	b, err := bundle.Open(model)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := models.Open(model)
+	if err != nil {
+		return nil, err
+	}
+	text, err := fs.ReadFile(dir, "s32.plan")
+	if err != nil {
+		return nil, err
+	}
+	m, err := plan.Parse("s32.plan", string(text))
+	if err != nil {
+		return nil, err
+	}
+	src, err := b.Weights(frontend.Set{"seq": m.Attrs.Int("seq", 0)})
+	if err != nil {
+		return nil, err
+	}
+	w := &wholeModel{bundle: b}
+	if w.twin, err = eval.New(m, src, eval.Options{}); err != nil {
+		return nil, err
+	}
+	w.deployment, err = deploy(binaryDir, m, src)
+	return w, err
+})
+
+// binaryDir is a folder for what the tests of this binary share.
+var binaryDir string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if binaryDir, err = os.MkdirTemp("", "nimbus-tests-"); err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(binaryDir)
+		return m.Run()
+	}())
+}
+
+// ownSentences are this project's own, from the model's reference file and
+// beyond: short, long, empty of sense, and with letters the vocabulary lacks.
+var ownSentences = []string{
+	"A warm, funny and generous film.",
+	"Dull. Loud. Endless!",
+	"Café scenes aside, it never comes alive.",
+	"no",
+	"???",
+	"the the the the the the the the the the the the the the the the the the the the the the the the the the the the the the",
+	"a film about 量子 and 🎬, of all things",
+}
+
+// TestWholeModel runs sentences through the embedded model's plan as two
+// parties. The logits are the twin's within the tolerance that the plan states,
+// the label is the twin's, and every op sends what the account says. Setup is
+// made once; with -short there are three sentences.
+func TestWholeModel(t *testing.T) {
+	m, err := embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := backend.AccountOf(m.prog.Module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := int64(m.prog.ClientSends); got != account.Online.COTClientSends {
+		t.Errorf("the plan says that the client sends %d correlations, the account %d", got, account.Online.COTClientSends)
+	}
+	if got := int64(m.prog.ServerSends); got != account.Online.COTServerSends {
+		t.Errorf("the plan says that the server sends %d correlations, the account %d", got, account.Online.COTServerSends)
+	}
+	session := m.start(t, options{})
+	defer session.stop()
+	t.Run("own", func(t *testing.T) {
+		texts := ownSentences
+		if testing.Short() {
+			texts = texts[:3]
+		}
+		for _, text := range texts {
+			m.compare(t, session, account, text)
+		}
+	})
+	t.Run("dev", func(t *testing.T) {
+		all := sentences(t, shared.Path(t, "data", "sst2", "dev.tsv"))
+		if testing.Short() {
+			t.Skip("-short")
+		}
+		for _, text := range everyNth(all, len(all)/30) {
+			m.compare(t, session, account, text)
+		}
+	})
+}
+
+// sentences reads the texts of a tab-separated file with a head line.
+func sentences(t *testing.T, file string) (texts []string) {
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s := bufio.NewScanner(f)
+	for s.Scan() {
+		text, _, _ := strings.Cut(s.Text(), "\t")
+		texts = append(texts, text)
+	}
+	return texts[1:]
+}
+
+// compare runs one text both ways.
+func (m *wholeModel) compare(t *testing.T, session *parties, account *backend.Account, text string) {
+	t.Helper()
+	session.tb = t
+	in, _, err := textInputs(m.bundle, text, m.prog.Seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring := map[string][]uint64{}
+	for name, v := range in {
+		ring[name] = v.Ring
+	}
+	want, err := m.twin.Run("main", in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, client, server := session.run(ring)
+	worst := distance(want[0].Type.Elem, got[0], want[0].Ring)
+	if most := int64(m.prog.Module.Attrs.Int("tolerance", -1)); worst > most {
+		t.Errorf("%q: logits are %d units of the last bit from the twin's, the plan says at most %d", text, worst, most)
+	}
+	private := eval.Value{Type: want[0].Type, Ring: got[0]}
+	if a, b := argmax(private.Reals()), argmax(want[0].Reals()); a != b {
+		t.Errorf("%q: label %d, the twin says %d: logits %v and %v", text, a, b, private.Reals(), want[0].Reals())
+	}
+	checkAccount(t, account, client, server)
+	t.Logf("%-40.40q %.2f s, %d units off, logits %.3f", text, client.Online.Seconds, worst, private.Reals())
+}
+
+// distance is the largest difference of two vectors of e, in units of its last
+// bit.
+func distance(e ir.Elem, a, b []uint64) (worst int64) {
+	for i := range a {
+		d := z2k.Signed((a[i]-b[i])&z2k.Mask(e.Width), e.Width)
+		worst = max(worst, d, -d)
+	}
+	return worst
+}
+
+// TestTinyModels compiles every models/*/tiny.model with made-up weights and
+// runs it as two parties.
+func TestTinyModels(t *testing.T) {
+	var names []string
+	for _, folder := range models.Names() {
+		dir, err := models.Open(folder)
+		if err != nil {
+			continue // a file
+		}
+		if _, err := fs.Stat(dir, "tiny.model"); err == nil {
+			names = append(names, path.Join(folder, "tiny"))
+		}
+	}
+	if !slices.Contains(names, "bert/tiny") {
+		t.Errorf("there is no bert/tiny among %v", names)
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) { testTiny(t, name) })
+	}
+}
+
+func testTiny(t *testing.T, name string) {
+	b, err := bundle.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	m, err := b.Module(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := b.Weights(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	float := m.Clone()
+	rng := newRand(t, 1)
+	var examples []passes.Example
+	for range 24 {
+		examples = append(examples, madeUp(rng, m))
+	}
+	if err := backend.Compile(m, backend.Job{Source: src, Examples: examples}); err != nil {
+		t.Fatal(err)
+	}
+	account, err := backend.AccountOf(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := deploy(t.TempDir(), m, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	session := d.start(t, options{})
+	defer session.stop()
+	tolerance := int64(m.Attrs.Int("tolerance", -1))
+	for i := range 3 {
+		in := madeUp(rng, float).Inputs
+		ring := map[string][]uint64{}
+		for name, v := range in {
+			p := m.Func("main").Param(name)
+			if v.Real != nil {
+				if v.Ring, err = encodeReals(p.Type.Elem, v.Real); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ring[name] = v.Ring
+		}
+		want, err := eval.Run(m, "main", clearInputs(ring), src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, client, server := session.run(ring)
+		for k, w := range want {
+			worst := distance(w.Type.Elem, got[k], w.Ring)
+			if worst > tolerance {
+				t.Errorf("input %d: result %d is %d units of the last bit from the twin's, the plan says at most %d", i, k, worst, tolerance)
+			}
+			t.Logf("input %d: %d units off, at most %d", i, worst, tolerance)
+		}
+		checkAccount(t, account, client, server)
+	}
+}
