@@ -326,9 +326,29 @@ func (q *quantizer) mul() []*ir.Value {
 	}
 	x, y := op.X(0), op.X(1)
 	b := q.magnitude(op)
+	if shareOfSum(x, y) {
+		b = min(b, 1.25) // at most 1, whatever the margin, and a little for rounding
+	}
 	fx, fy := q.operand(x), q.operand(y)
 	l := fx + fy + bits(b) + 2
 	return []*ir.Value{q.set(q.b.Op1("fx.mul", q.hint(), nil, q.cast(x, l, fx), q.cast(y, l, fy)), b)}
+}
+
+// shareOfSum reports whether y is the reciprocal of the sum of x's rows: the
+// product of a softmax.
+func shareOfSum(x, y *ir.Value) bool {
+	origin := func(v *ir.Value) *ir.Value {
+		for v.Def != nil && v.Def.Name == "fx.cast" {
+			v = v.Def.X(0)
+		}
+		return v
+	}
+	r := origin(y).Def
+	if r == nil || r.Name != "fx.recip" {
+		return false
+	}
+	s := origin(r.X(0)).Def
+	return s != nil && s.Name == "fx.sum" && origin(s.X(0)) == origin(x)
 }
 
 // normFrac is the number of fraction bits of a deviation: the smaller the
