@@ -83,22 +83,36 @@ func (h *CRH) HashGroups(dst, src []Block, group int, tweak0 uint64) {
 	if len(dst) != len(src) || group < 1 || len(src)%group != 0 {
 		panic(fmt.Sprintf("kernel: internal error: hash of %d blocks into %d by groups of %d", len(src), len(dst), group))
 	}
-	for tweak := tweak0; len(src) > 0; {
+	h.hashGroups(bestAES, dst, src, group, tweak0)
+}
+
+// An aesUnit is a way to compute AES. All give the same bytes; tests compare
+// them.
+type aesUnit int
+
+const (
+	plainAES  aesUnit = iota // crypto/aes, block by block: any machine
+	narrowAES                // 128-bit instructions, 8 blocks at a time
+	wideAES                  // 512-bit instructions, 16 blocks at a time
+)
+
+func (h *CRH) hashGroups(unit aesUnit, dst, src []Block, group int, tweak uint64) {
+	for len(src) > 0 {
 		// As many groups as this epoch's key may still hash.
 		n := int(1<<epochBits-tweak&(1<<epochBits-1)) * group
 		n = min(n, len(src))
-		hashEpoch(dst[:n], src[:n], group, tweak, h.key(tweak>>epochBits))
+		hashUnit(unit, dst[:n], src[:n], group, tweak, h.key(tweak>>epochBits))
 		dst, src = dst[n:], src[n:]
 		tweak += uint64(n / group)
 	}
 }
 
-// key returns π of an epoch.
-func (h *CRH) key(epoch uint64) cipher.Block {
+// key returns the key of π in an epoch.
+func (h *CRH) key(epoch uint64) Block {
 	var b [BlockBytes]byte
 	binary.LittleEndian.PutUint64(b[:], epoch)
 	h.epochKey.Encrypt(b[:], b[:])
-	return newAES(LoadBlock(b[:]))
+	return LoadBlock(b[:])
 }
 
 // hashBatch is the number of blocks whose AES calls are interleaved, so that
