@@ -40,6 +40,9 @@ type OpCount struct {
 	// Start counts from the start of the run.
 	Start float64 `json:"start_seconds"`
 	Phase
+	// Correlated OTs consumed, by the party that sends them.
+	COTClientSends int64 `json:"cot_client_sends,omitempty"`
+	COTServerSends int64 `json:"cot_server_sends,omitempty"`
 }
 
 // Report is one run of a plan as one party saw it.
@@ -127,6 +130,8 @@ func (r *Report) ByOp() []OpCount {
 			out = append(out, OpCount{Name: o.Name})
 		}
 		out[i].Phase = out[i].Phase.Add(o.Phase)
+		out[i].COTClientSends += o.COTClientSends
+		out[i].COTServerSends += o.COTServerSends
 	}
 	return out
 }

@@ -377,15 +377,32 @@ func (s *Session) exec(f *ir.Func, o *ir.Op) error {
 		return nil
 	}
 	m := measure(s.conn)
+	client, server := s.taken()
 	if err := dispatch[o.Name](s, o); err != nil {
 		return fmt.Errorf("%s: %w", opName(o), err)
 	}
 	count := OpCount{Name: o.Name, Pos: o.Pos.String(), Start: m.start.Sub(s.start).Seconds(), Phase: m.phase()}
+	count.COTClientSends, count.COTServerSends = s.taken()
+	count.COTClientSends -= client
+	count.COTServerSends -= server
 	if len(o.Results) > 0 {
 		count.Result, count.Type = "%"+o.Results[0].Name, o.Results[0].Type.String()
 	}
 	s.ops = append(s.ops, count)
 	return nil
+}
+
+// taken counts the correlated OTs consumed so far, by the party that sends.
+func (s *Session) taken() (client, server int64) {
+	if s.c == nil {
+		return 0, 0
+	}
+	st := s.c.Stats()
+	client, server = st.AsSender.Taken, st.AsReceiver.Taken
+	if s.party == share.Server {
+		client, server = server, client
+	}
+	return client, server
 }
 
 // opName names an op for an error: "ot.trunc %qkv".
