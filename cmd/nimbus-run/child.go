@@ -23,7 +23,9 @@ type child struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
 	log   tail
-	done  chan error
+	done  chan error // how the process ended, once
+	once  sync.Once
+	err   error
 }
 
 // startServer starts "nimbus-run serve" with args and waits until it listens.
@@ -68,16 +70,19 @@ func startServer(ctx context.Context, args ...string) (*child, error) {
 	}
 }
 
-// stop ends the server and waits for it.
+// stop ends the server and waits for it. Further calls return what the first
+// did.
 func (c *child) stop() error {
-	c.stdin.Close()
-	select {
-	case err := <-c.done:
-		return err
-	case <-time.After(grace + 5*time.Second):
-		c.cmd.Process.Kill()
-		return errors.Join(errors.New("the server did not stop"), <-c.done)
-	}
+	c.once.Do(func() {
+		c.stdin.Close()
+		select {
+		case c.err = <-c.done:
+		case <-time.After(grace + 5*time.Second):
+			c.cmd.Process.Kill()
+			c.err = errors.Join(errors.New("the server did not stop"), <-c.done)
+		}
+	})
+	return c.err
 }
 
 // explain adds the server's own last words to an error that it may have
