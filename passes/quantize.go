@@ -482,6 +482,9 @@ func (q *quantizer) inverse() []*ir.Value {
 		name = "fx.rsqrt"
 	}
 	lo, hi = lo/(q.margin*q.margin), hi*q.margin
+	if d := x.Def; op.Name == "nn.recip" && d != nil && d.Name == "fx.sum" { // softmax's: attention may be even over the whole row
+		hi = max(hi, float64(d.X(0).Type.Last()))
+	}
 	a := max(int(math.Floor(math.Log2(lo)))+e.Frac, 0)
 	z := bits(hi) + e.Frac
 	if z+3 > e.Width {
