@@ -14,6 +14,10 @@ type Options struct {
 	// Reuse is the number of inferences over which a client is expected to use
 	// one setup; it weighs setup bytes against online bytes. 0 means 8.
 	Reuse int
+
+	// SoftSpoken is the field size exponent of the OT extension, 2, 4 or 8:
+	// bytes per correlation fall as 16/k, work grows as 2^k/k. 0 means 8.
+	SoftSpoken int
 }
 
 func (o Options) reuse() float64 {
@@ -58,6 +62,11 @@ func Lower(m *ir.Module, o Options) error {
 	if err != nil {
 		return fmt.Errorf("lower: %w", err)
 	}
+	k := o.SoftSpoken
+	if k == 0 {
+		k = 8
+	}
+	m.Attrs.Set("softspoken", k)
 	m.Attrs.Set("cot_client_sends", total.Online.COTClientSends)
 	m.Attrs.Set("cot_server_sends", total.Online.COTServerSends)
 	return nil

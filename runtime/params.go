@@ -20,6 +20,6 @@ func paramDigest() Digest {
 	for _, s := range rlweparams.All() {
 		fmt.Fprintf(h, "rlwe %s n=2^%d q=%x response=%d\n", s.Name, s.LogN, s.Q, s.Resp)
 	}
-	fmt.Fprintf(h, "ot %s k=%d\n", otParams, softSpokenK)
+	fmt.Fprintf(h, "ot %s\n", otParams)
 	return Digest(h.Sum(nil))
 }

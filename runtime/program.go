@@ -22,6 +22,9 @@ type Program struct {
 	// ClientSends and ServerSends are the exact numbers of correlated OTs that
 	// one run consumes, by sender.
 	ClientSends, ServerSends int
+	// SoftSpoken is the field size exponent of the OT extension: 2 costs least
+	// time, 8 fewest bytes.
+	SoftSpoken int
 
 	funcs map[string]*ir.Func
 	// weights are what setup encrypts.
@@ -46,10 +49,14 @@ func NewProgram(m *ir.Module) (*Program, error) {
 		Seq:         m.Attrs.Int("seq", 0),
 		ClientSends: m.Attrs.Int("cot_client_sends", 0),
 		ServerSends: m.Attrs.Int("cot_server_sends", 0),
+		SoftSpoken:  m.Attrs.Int("softspoken", 4),
 		funcs:       map[string]*ir.Func{},
 		last:        map[*ir.Op][]*ir.Value{},
 	}
 	var err error
+	if k := p.SoftSpoken; k != 2 && k != 4 && k != 8 {
+		return nil, fmt.Errorf("plan %s: softspoken = %d: want 2, 4 or 8", m.Name, k)
+	}
 	for _, f := range m.Funcs {
 		p.funcs[f.Name] = f
 		p.findLastUses(f)

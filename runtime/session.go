@@ -14,9 +14,6 @@ import (
 	"nimbus/runtime/transport"
 )
 
-// softSpokenK is the field size exponent of the OT extension.
-const softSpokenK = 4
-
 // The client's requests within a session, one byte each.
 const (
 	requestPrepare = 1 // make what the next run consumes
@@ -63,6 +60,9 @@ type Session struct {
 	ot *ot.Protocol
 	c  *corr.Corr
 	he heState
+
+	// observe, in tests, is shown the environment after each op.
+	observe func(o *ir.Op, e env)
 
 	env   env
 	start time.Time
@@ -183,7 +183,7 @@ func (s *Session) Prepare() (Phase, error) {
 // prepare is Prepare's work, the same on both sides.
 func (s *Session) prepare() error {
 	if !s.open {
-		c, err := corr.Setup(s.conn, s.party, corr.Config{Ext: corr.SoftSpoken{K: softSpokenK}}, s.rng.Child("corr"))
+		c, err := corr.Setup(s.conn, s.party, corr.Config{Ext: corr.SoftSpoken{K: s.prog.SoftSpoken}}, s.rng.Child("corr"))
 		if err != nil {
 			return fmt.Errorf("base OT: %w", err)
 		}
@@ -389,6 +389,9 @@ func (s *Session) exec(f *ir.Func, o *ir.Op) error {
 		count.Result, count.Type = "%"+o.Results[0].Name, o.Results[0].Type.String()
 	}
 	s.ops = append(s.ops, count)
+	if s.observe != nil {
+		s.observe(o, s.env)
+	}
 	return nil
 }
 
