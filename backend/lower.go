@@ -15,6 +15,10 @@ type Options struct {
 	// one setup; it weighs setup bytes against online bytes. 0 means 8.
 	Reuse int
 
+	// PublicEmbedding publishes the tables that fx.select reads: the client
+	// downloads them in the clear and looks its rows up by itself.
+	PublicEmbedding bool
+
 	// SoftSpoken is the field size exponent of the OT extension, 2, 4 or 8:
 	// bytes per correlation fall as 16/k, work grows as 2^k/k. 0 means 8.
 	SoftSpoken int
@@ -40,6 +44,9 @@ func Lower(m *ir.Module, o Options) error {
 		for _, w := range m.Weights {
 			w.Type = w.Type.WithKind(ir.Private, ir.Server)
 			w.Attrs.Del("owner")
+		}
+		if o.PublicEmbedding {
+			publishTables(m)
 		}
 		for _, f := range m.Funcs {
 			if err = lowerFunc(f, o); err != nil {
@@ -70,6 +77,22 @@ func Lower(m *ir.Module, o Options) error {
 	m.Attrs.Set("cot_client_sends", total.Online.COTClientSends)
 	m.Attrs.Set("cot_server_sends", total.Online.COTServerSends)
 	return nil
+}
+
+// publishTables makes the tables of every selection public.
+func publishTables(m *ir.Module) {
+	for _, f := range m.Funcs {
+		for _, op := range f.Body {
+			if op.Name != "fx.select" {
+				continue
+			}
+			for _, a := range op.Args {
+				if a.Weight != nil {
+					a.Weight.Type = a.Weight.Type.WithKind(ir.Public, "")
+				}
+			}
+		}
+	}
 }
 
 func lowerFunc(f *ir.Func, o Options) error {

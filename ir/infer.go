@@ -204,6 +204,16 @@ func inferSelect(o *Op) ([]Type, error) {
 	return one(t, nil)
 }
 
+// inferPublicSelect is inferSelect on tables that both parties know.
+func inferPublicSelect(o *Op) ([]Type, error) {
+	for i := range o.Args {
+		if w := o.W(i); w != nil && w.Type.Kind != Public {
+			return nil, fmt.Errorf("table @%s must be public, not %s", w.Name, w.Type)
+		}
+	}
+	return inferSelect(o)
+}
+
 func inferAddMask(o *Op) ([]Type, error) {
 	s, m := arg(o, 0), arg(o, 1)
 	return one(s, lastMatches("the mask", m, s))

@@ -29,6 +29,18 @@ var planRows = []Row{
 		append([]AttrSpec{setAttr, {Name: "tile", Kind: Wholes, Doc: "[n, k, m]: block sizes of a ciphertext; absent: by cost"}}, responseAttrs...),
 		example("plan", "%a: ashare<2x3x4xfx25.8>, %b: ashare<2x4x3xfx25.8>", "", "he.matmul_ss %a, %b {set = n2048}", "ashare<2x3x3xfx25.16>")),
 
+	{
+		Name: "ss.select",
+		Doc: `rows of public tables, which the client looks up by itself
+
+The client's share is the sum of its rows and the server's is zero: both know the tables, and nobody sends anything.`,
+		Args: fxTables,
+		Twin: "fx.select",
+		Example: example("plan", "%ids: private<client, 3xi32>, %types: private<client, 3xi32>",
+			"@word: public<5x4xfx20.10>, @type: public<2x4xfx20.10>",
+			"ss.select %ids, %types, @word, @type", "ashare<3x4xfx20.10>"),
+		infer: inferPublicSelect,
+	},
 	twin("ss.add_bias"), twin("ss.add"), twin("ss.sub"), twin("ss.add_const"), twin("ss.mul_const"), twin("ss.shl"),
 	twin("ss.sum"), twin("ss.split"), twin("ss.split_heads"), twin("ss.merge_heads"), twin("ss.transpose"),
 	twin("ss.slice"), twin("ss.reshape"), twin("ss.shrink"), twin("ss.reduce"), twin("ss.add_mask"), twin("ss.xor"), twin("ss.not"),

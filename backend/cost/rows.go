@@ -11,10 +11,10 @@ import (
 // Of is the cost of one plan op: its row's formula at the op's shapes, widths
 // and attributes. Ops that talk to nobody cost nothing.
 func Of(op *ir.Op) (Cost, error) {
-	if op.Name == "return" || op.Dialect() == "ss" {
+	row := Rows[op.Name]
+	if row == nil && (op.Name == "return" || op.Dialect() == "ss") {
 		return Cost{}, nil
 	}
-	row := Rows[op.Name]
 	if row == nil {
 		return Cost{}, fmt.Errorf("%s has no cost row", op.Name)
 	}
@@ -29,6 +29,7 @@ func Of(op *ir.Op) (Cost, error) {
 var Rows = map[string]func(*ir.Op) (Cost, error){
 	"io.share":     ioShare,
 	"io.reveal":    ioReveal,
+	"ss.select":    publicSelect,
 	"he.select":    heSelect,
 	"he.matmul":    heMatmul,
 	"he.matmul_ss": heMatmulSS,
@@ -106,6 +107,17 @@ func ioReveal(o *ir.Op) (Cost, error) {
 		return Cost{C2S: n, Depth: 1}, nil
 	}
 	return Cost{C2S: n, S2C: n, Depth: 1}, nil
+}
+
+// publicSelect: the tables travel once, bit-packed.
+func publicSelect(o *ir.Op) (Cost, error) {
+	var c Cost
+	for i := range o.Args {
+		if w := o.W(i); w != nil {
+			c.Setup += packed(w.Type.NumElems(), w.Type.Elem.Width)
+		}
+	}
+	return c, nil
 }
 
 func heSelect(o *ir.Op) (Cost, error) {

@@ -23,14 +23,16 @@ type Rule struct {
 type Placement uint8
 
 const (
-	Any     Placement = iota // whatever
-	Weights                  // the server, in the clear
-	Shared                   // both, as shares
+	Any         Placement = iota // whatever
+	Weights                      // the server, in the clear
+	Shared                       // both, as shares
+	PublicTable                  // both, in the clear
 )
 
 // table is all there is. Ops that move or add elements are local and keep
 // their name.
 var table = []Rule{
+	{"fx.select", PublicTable, "ss.select", "the tables are public: the client looks its rows up"},
 	{"fx.select", Any, "he.select", "the client picks encrypted rows, so the index never leaves it"},
 	{"fx.matmul", Weights, "he.matmul", "weights are encrypted once; the client multiplies its share into them (outer product)"},
 	{"fx.matmul", Shared, "he.matmul_ss", "two cross terms, one encryption direction each"},
@@ -72,7 +74,12 @@ func For(op *ir.Op) (Rule, error) {
 			continue
 		}
 		last := op.Args[len(op.Args)-1]
-		if r.When == Any || (r.When == Weights) == (last.Weight != nil) {
+		public := last.Weight != nil && last.Weight.Type.Kind == ir.Public
+		switch {
+		case r.When == Any,
+			r.When == PublicTable && public,
+			r.When == Weights && last.Weight != nil && !public,
+			r.When == Shared && last.Weight == nil:
 			return r, nil
 		}
 	}
