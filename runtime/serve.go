@@ -231,9 +231,7 @@ func (sv *Server) setup(ctx context.Context, conn transport.Conn, client Peer, f
 	if err != nil {
 		err = fmt.Errorf("setup: %w", err)
 	}
-	if cerr := conn.Close(); err == nil {
-		err = cerr
-	}
+	conn.Close()
 	return err
 }
 

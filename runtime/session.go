@@ -152,9 +152,9 @@ func (s *Session) Close() error {
 	}
 	s.err = errClosed
 	s.drop()
-	if cerr := s.conn.Close(); err == nil {
-		err = cerr
-	}
+	// Everything has been said: how the connection goes down, while the peer
+	// closes it too, is of no interest.
+	s.conn.Close()
 	return err
 }
 

@@ -1,0 +1,170 @@
+package tests
+
+import (
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"nimbus/internal/golden"
+	"nimbus/models"
+	"nimbus/runtime/transport/tls"
+)
+
+// TestNimbusRun runs the scripts of testdata/script against the program, both
+// parties as processes. Besides testscript's commands they have:
+//
+//	listening ADDR      waits until a server accepts connections at ADDR
+//	busy VAR            sets VAR to a TCP address that is in use
+//	identity DIR AGE    writes an identity to DIR that is valid until AGE from now (-30m: it has expired)
+//	garbage ADDR        connects to ADDR and sends nonsense, several times
+//	flip FILE           flips a bit in the middle of FILE
+//
+// and the condition [embedded]: the program holds compiled plans.
+func TestNimbusRun(t *testing.T) {
+	path, err := buildNimbusRun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Dir(path)
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Deadline:            time.Now().Add(4 * time.Minute),
+		UpdateScripts:       golden.Updating(),
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("NIMBUS_HOME", filepath.Join(env.WorkDir, "home"))
+			// The path of a Unix socket may have about a hundred bytes.
+			dir, err := os.MkdirTemp("", "nimbus")
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { os.RemoveAll(dir) })
+			env.Setenv("ADDR", "unix:"+filepath.Join(dir, "s"))
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "embedded" {
+				return false, nil
+			}
+			dir, err := models.Open("nimbus-sst2-tiny")
+			if err != nil {
+				return false, err
+			}
+			f, err := dir.Open("s32.plan")
+			if err != nil {
+				return false, nil
+			}
+			return true, f.Close()
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"listening": listeningCmd,
+			"busy":      busyCmd,
+			"identity":  identityCmd,
+			"garbage":   garbageCmd,
+			"flip":      flipCmd,
+		},
+	})
+}
+
+var buildNimbusRun = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "nimbus-run")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "nimbus-run")
+	out, err := exec.Command("go", "build", "-o", path, "nimbus/cmd/nimbus-run").CombinedOutput()
+	if err != nil {
+		os.Stderr.Write(out)
+	}
+	return path, err
+})
+
+func dialPlain(addr string) (net.Conn, error) {
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		return net.Dial("unix", path)
+	}
+	return net.Dial("tcp", addr)
+}
+
+func listeningCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 || neg {
+		ts.Fatalf("usage: listening ADDR")
+	}
+	for range 600 {
+		if conn, err := dialPlain(args[0]); err == nil {
+			conn.Close()
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("nothing listens on %s", args[0])
+}
+
+func busyCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 || neg {
+		ts.Fatalf("usage: busy VAR")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	ts.Setenv(args[0], l.Addr().String())
+}
+
+func identityCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 || neg {
+		ts.Fatalf("usage: identity DIR AGE")
+	}
+	age, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o700))
+	id, err := tls.Generate("test", age)
+	ts.Check(err)
+	ts.Check(id.Save(filepath.Join(dir, "identity.pem")))
+	ts.Check(os.WriteFile(dir+".fp", []byte(id.Fingerprint().String()+"\n"), 0o600))
+}
+
+func garbageCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 || neg {
+		ts.Fatalf("usage: garbage ADDR")
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range 4 {
+		conn, err := dialPlain(args[0])
+		ts.Check(err)
+		b := make([]byte, 1000*i)
+		for j := range b {
+			b[j] = byte(rng.Uint32())
+		}
+		conn.Write(b) // the server may have hung up already
+		conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		io.Copy(io.Discard, conn)
+		conn.Close()
+	}
+}
+
+func flipCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 || neg {
+		ts.Fatalf("usage: flip FILE")
+	}
+	files, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(files) != 1 {
+		ts.Fatalf("%s: %d files", args[0], len(files))
+	}
+	data, err := os.ReadFile(files[0])
+	ts.Check(err)
+	data[len(data)/2] ^= 4
+	ts.Check(os.WriteFile(files[0], data, 0o600))
+}
