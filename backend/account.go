@@ -2,6 +2,7 @@ package backend
 
 import (
 	"fmt"
+	"slices"
 
 	"nimbus/backend/cost"
 	"nimbus/ir"
@@ -9,8 +10,9 @@ import (
 
 // An Account is what a plan costs, per op of @main and in all.
 type Account struct {
-	Ops    []OpCost
-	Online cost.Cost // the sum over ops; Setup in it is what a client downloads once
+	Ops     []OpCost
+	Online  cost.Cost // the sum over ops; Setup in it is what a client downloads once
+	Offline cost.Cost // what a session's first run does before the input is known
 }
 
 // OpCost is one line of an account.
@@ -27,6 +29,7 @@ func AccountOf(m *ir.Module) (*Account, error) {
 		return nil, fmt.Errorf("module @%s has no function @main", m.Name)
 	}
 	a := &Account{}
+	var sets []string
 	for _, op := range f.Body {
 		c, err := cost.Of(op)
 		if err != nil {
@@ -34,6 +37,13 @@ func AccountOf(m *ir.Module) (*Account, error) {
 		}
 		a.Ops = append(a.Ops, OpCost{op, c})
 		a.Online = a.Online.Add(c)
+		if op.Name == "he.matmul_ss" {
+			if set := op.Attrs.Ident("set", ""); !slices.Contains(sets, set) {
+				sets = append(sets, set)
+			}
+		}
 	}
-	return a, nil
+	var err error
+	a.Offline, err = cost.Offline(a.Online, m.Attrs.Int("softspoken", 4), sets...)
+	return a, err
 }
