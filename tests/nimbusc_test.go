@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,6 +20,7 @@ import (
 	"nimbus/internal/golden"
 	"nimbus/internal/prg"
 	"nimbus/ir"
+	"nimbus/ir/plan"
 	"nimbus/passes"
 )
 
@@ -37,6 +39,7 @@ func TestNimbusc(t *testing.T) {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	t.Run("help", func(t *testing.T) { testHelp(t, nimbusc) })
+	t.Run("plans", func(t *testing.T) { testEmbeddedPlans(t, nimbusc) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "nimbusc"),
 		RequireExplicitExec: true,
@@ -53,6 +56,41 @@ func TestNimbusc(t *testing.T) {
 			"hex":   hexCmd,
 		},
 	})
+}
+
+// testEmbeddedPlans makes sure that the plans in models are what the compiler
+// makes of the models today. With -short it leaves out the long ones.
+func testEmbeddedPlans(t *testing.T, nimbusc string) {
+	files, err := filepath.Glob(filepath.Join("..", "models", "*", "*.plan"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no embedded plan: %v", err)
+	}
+	for _, file := range files {
+		model := filepath.Base(filepath.Dir(file))
+		t.Run(model+"/"+filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := plan.Parse(file, string(want))
+			if err != nil {
+				t.Fatal(err)
+			}
+			seq := m.Attrs.Int("seq", 0)
+			if testing.Short() && seq > 32 {
+				t.Skip("long")
+			}
+			cmd := exec.Command(nimbusc, "compile", "-seq", strconv.Itoa(seq), "-o", "-", model)
+			got, err := cmd.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("the compiler makes another plan now: go run ./cmd/nimbusc compile -seq %d -o models/%s/%s %s", seq, model, filepath.Base(file), model)
+			}
+		})
+	}
 }
 
 // testHelp makes sure that help cannot be stale.

@@ -6,12 +6,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"unicode/utf8"
 
 	"nimbus/ir"
 	"nimbus/ir/parser"
 	"nimbus/ir/plan"
+	"nimbus/models"
 )
 
 // stdinName is what "-" is called in positions.
@@ -21,13 +23,14 @@ const stdinName = "<stdin>"
 const maxText = 256 << 20
 
 // readText reads a file of UTF-8, or standard input for "-"; display is its
-// name in positions.
+// name in positions. Where there is no such file it may be an embedded one, such
+// as nimbus-sst2-tiny/s32.plan.
 func readText(c *console, name string) (display, text string, err error) {
 	var r io.Reader = c.in
 	display = stdinName
 	if name != "-" {
 		display = name
-		f, err := os.Open(name)
+		f, err := open(name)
 		if err != nil {
 			return display, "", fileError(err)
 		}
@@ -45,6 +48,21 @@ func readText(c *console, name string) (display, text string, err error) {
 		return display, "", fmt.Errorf("%s:%d:%d: not UTF-8 text", display, line, col)
 	}
 	return display, string(data), nil
+}
+
+func open(name string) (fs.File, error) {
+	f, err := os.Open(name)
+	if err == nil {
+		return f, nil
+	}
+	if folder, file := path.Split(name); errors.Is(err, fs.ErrNotExist) && folder != "" {
+		if dir, err := models.Open(path.Clean(folder)); err == nil {
+			if f, err := dir.Open(file); err == nil {
+				return f, nil
+			}
+		}
+	}
+	return nil, err
 }
 
 // invalidAt finds the first byte of data that is not UTF-8.
