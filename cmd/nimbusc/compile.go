@@ -15,7 +15,7 @@ import (
 
 var compileCommand = &command{
 	name: "compile",
-	args: "[-o PLAN] [-seq LENGTH] [-text FILE] [-set name=value] [-margin M] [-reuse N] [-dump DIR] [-dump-pass NAME] MODEL",
+	args: "[-o PLAN] [-seq LENGTH] [-text FILE] [-set name=value] [flags] MODEL",
 
 	short: "compile a model to a plan",
 	long: `
@@ -63,7 +63,7 @@ type compileFlags struct {
 	model  modelFlags
 	text   string
 	margin float64
-	reuse  int
+	lower  backend.Options
 	dump   dumper
 }
 
@@ -71,7 +71,9 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 	f.model.flags(fs)
 	fs.StringVar(&f.text, "text", "", "calibrate on `FILE`, one text a line")
 	fs.Float64Var(&f.margin, "margin", passes.DefaultMargin, "head room over calibrated ranges, a `FACTOR`")
-	fs.IntVar(&f.reuse, "reuse", 8, "expect `N` inferences per setup: what weighs setup bytes against online bytes")
+	fs.IntVar(&f.lower.Reuse, "reuse", 8, "expect `N` inferences per setup: what weighs setup bytes against online bytes")
+	fs.IntVar(&f.lower.SoftSpoken, "softspoken", 8, "field size exponent `K` of the OT extension, 2, 4 or 8: larger means fewer offline bytes and more work")
+	fs.BoolVar(&f.lower.PublicEmbedding, "public-embedding", false, "publish the embedding tables: the client looks its rows up in the clear, and learns the tables")
 }
 
 // check looks at the flags, so that a wrong one is known before the work.
@@ -79,8 +81,11 @@ func (f *compileFlags) check() error {
 	if err := checkMargin(f.margin); err != nil {
 		return err
 	}
-	if f.reuse < 1 {
-		return usagef("-reuse is a number of inferences, got %d", f.reuse)
+	if f.lower.Reuse < 1 {
+		return usagef("-reuse is a number of inferences, got %d", f.lower.Reuse)
+	}
+	if k := f.lower.SoftSpoken; k != 2 && k != 4 && k != 8 {
+		return usagef("-softspoken is 2, 4 or 8, got %d", k)
 	}
 	return f.dump.open()
 }
@@ -98,7 +103,7 @@ func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 		Examples: examples,
 		Pipeline: pipeline,
 		Passes:   passes.Options{Margin: f.margin},
-		Lower:    backend.Options{Reuse: f.reuse},
+		Lower:    f.lower,
 		Dump:     f.dump.dump,
 	}
 	if err := backend.Compile(out, job); err != nil {
@@ -137,6 +142,7 @@ func summarise(w io.Writer, name string, p *ir.Module) error {
 	}
 	fmt.Fprintf(w, "%s: %d ops for %d tokens\n", name, len(p.Func("main").Body)-1, p.Attrs.Int("seq", 0))
 	fmt.Fprintf(w, "  setup   %s once, server to client\n", bytesText(t.Setup))
+	fmt.Fprintf(w, "  offline %s to the server, %s to the client, once a session\n", bytesText(account.Offline.C2S), bytesText(account.Offline.S2C))
 	fmt.Fprintf(w, "  online  %s to the server, %s to the client, %s rounds\n", bytesText(t.C2S), bytesText(t.S2C), roundsText(t.Depth))
 	fmt.Fprintf(w, "  COTs    %d from the client, %d from the server\n", t.COTClientSends, t.COTServerSends)
 	if tol, ok := p.Attrs.Get("tolerance"); ok {

@@ -21,7 +21,7 @@ var explainCommand = &command{
 	long: `
 Per op of the plan: the protocol, its shape, ring widths and fraction bits (l.f), online bytes each
 way, correlated OTs, round trips, setup bytes; then the same per part of the model, and in all. The
-bytes are payload; the correlations themselves are made before the input is known.`,
+bytes are payload; making the COTs is offline work, before the input is known.`,
 	setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		asJSON := fs.Bool("json", false, "print JSON")
 		return func(c *console, args []string) error {
@@ -53,6 +53,8 @@ type explanation struct {
 	Ops    []opLine   `json:"ops"`
 	Parts  []partLine `json:"parts"`
 	Total  price      `json:"total"`
+	// Offline is what a session does before the input is known.
+	Offline price `json:"offline"`
 }
 
 // opLine is one op.
@@ -95,7 +97,7 @@ func explain(p *ir.Module) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &explanation{Plan: p.Name, Digest: plan.DigestOf(p).String(), Seq: p.Attrs.Int("seq", 0), Total: priceOf(account.Online)}
+	e := &explanation{Plan: p.Name, Digest: plan.DigestOf(p).String(), Seq: p.Attrs.Int("seq", 0), Total: priceOf(account.Online), Offline: priceOf(account.Offline)}
 	why := map[string]string{}
 	for _, r := range rules.All() {
 		why[r.Plan] = r.Why
@@ -205,8 +207,11 @@ func (e *explanation) print(w io.Writer) {
 	}
 	rows = append(rows, append([]string{"total", fmt.Sprint(len(e.Ops))}, e.Total.cells()...))
 	printTable(w, rows, "lrrrrrr")
-	fmt.Fprintf(w, "\nsetup %s once; online %s to the server and %s to the client in %g rounds, %d COTs, %d ciphertext products\n",
-		bytesText(e.Total.Setup), bytesText(e.Total.C2S), bytesText(e.Total.S2C), e.Total.Rounds, e.Total.COTs, e.Total.HEMul)
+	fmt.Fprintf(w, "\nsetup    %s once\n", bytesText(e.Total.Setup))
+	fmt.Fprintf(w, "offline  %s to the server and %s to the client in %g rounds, once a session\n",
+		bytesText(e.Offline.C2S), bytesText(e.Offline.S2C), e.Offline.Rounds)
+	fmt.Fprintf(w, "online   %s to the server and %s to the client in %g rounds; %d COTs, %d ciphertext products\n",
+		bytesText(e.Total.C2S), bytesText(e.Total.S2C), e.Total.Rounds, e.Total.COTs, e.Total.HEMul)
 }
 
 // printTable aligns columns: align has l or r for each.
