@@ -23,7 +23,7 @@ func Parse(name, src string) (*ir.Module, error) {
 	if err != nil {
 		var perr participle.Error
 		if errors.As(err, &perr) {
-			return nil, ir.Diagnostic{Pos: position(perr.Position()), Msg: perr.Message()}
+			return nil, ir.Diagnostic{Pos: position(perr.Position()), Msg: words.Replace(perr.Message())}
 		}
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -34,6 +34,10 @@ func Parse(name, src string) (*ir.Module, error) {
 	}
 	return c.m, nil
 }
+
+// words names the grammar's parts as a reader knows them.
+var words = strings.NewReplacer(`Typ`, `type`, `Attrs`, `attributes in braces`, `Op*`, `ops`, `Param`, `parameter`,
+	`Decl*`, `weights and functions`, `Lit`, `value`)
 
 // maxNesting bounds lists in lists, so that no text can exhaust the stack.
 const maxNesting = 64
