@@ -4,7 +4,7 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"fmt"
-	"math/bits"
+	"slices"
 
 	"nimbus/internal/kernel"
 	"nimbus/runtime/transport"
@@ -15,7 +15,7 @@ type softSender struct {
 	conn    transport.Conn
 	ext     SoftSpoken
 	delta   Block
-	streams [][]*kernel.Stream // m digits × 2^K leaves in relative order (leaf y ⊕ Δ_i at y); [i][0] is nil
+	streams []*kernel.Streams // m digits of 2^K leaves in relative order (leaf y ⊕ Δ_i at y), punctured at 0
 	buf     foldBuffers
 }
 
@@ -23,8 +23,9 @@ type softSender struct {
 type softReceiver struct {
 	conn    transport.Conn
 	ext     SoftSpoken
-	streams [][]*kernel.Stream // m digits × 2^K leaves
+	streams []*kernel.Streams // m digits of 2^K leaves
 	buf     foldBuffers
+	msg     []byte // corrections, reused from message to message
 }
 
 // rowBytes is the distance of rows in memory. It is not a multiple of a page,
@@ -60,9 +61,10 @@ func (r *softReceiver) Extend(keys []Block, choice []byte) error {
 		panic(fmt.Sprintf("corr: internal error: extend to %d keys and %d bytes of choice bits", len(keys), len(choice)))
 	}
 	r.buf.init()
-	var msg []byte
 	for len(keys) > 0 {
-		msg = msg[:0]
+		want := min(len(keys), messageColumns) / 8 * (r.ext.digits() - 1)
+		msg := slices.Grow(r.msg[:0], want)
+		r.msg = msg
 		for range messageColumns / blockColumns {
 			n := min(len(keys), blockColumns)
 			msg = r.block(keys[:n], choice[:n/8], msg)
@@ -78,19 +80,19 @@ func (r *softReceiver) Extend(keys []Block, choice []byte) error {
 	return nil
 }
 
-// block makes len(keys) COTs and appends their corrections d_1..d_{m-1} to msg.
+// block makes len(keys) COTs and appends their corrections d_1..d_{m-1} to msg,
+// which has room for them.
 func (r *softReceiver) block(keys []Block, choice, msg []byte) []byte {
 	n := len(keys) / 8
 	for i, streams := range r.streams {
-		u := choice
-		if i > 0 {
-			u = r.buf.sum[:n]
+		u := r.buf.fold(i*r.ext.K, n, streams)
+		if i == 0 {
+			copy(choice, u)
+			continue
 		}
-		r.buf.fold(u, i*r.ext.K, r.ext.K, streams)
-		if i > 0 {
-			subtle.XORBytes(u, u, choice)
-			msg = append(msg, u...)
-		}
+		at := len(msg)
+		msg = msg[:at+n]
+		subtle.XORBytes(msg[at:], u, choice)
 	}
 	kernel.Transpose128(keys, r.buf.rows, rowBytes)
 	return msg
@@ -123,7 +125,7 @@ func (s *softSender) block(k0 []Block, msg []byte) []byte {
 	n := len(k0) / 8
 	k := s.ext.K
 	for i, streams := range s.streams {
-		s.buf.fold(s.buf.sum[:n], i*k, k, streams)
+		s.buf.fold(i*k, n, streams)
 		if i == 0 {
 			continue
 		}
@@ -145,35 +147,10 @@ func maskedXOR(dst, src []byte, bit uint8) {
 	}
 }
 
-// fold computes, over the next len(u) bytes of each stream r_x, x < 2^k,
-//
-//	u = ⊕_x r_x      row first+b = ⊕_{x: bit b of x set} r_x
-//
-// The streams are added up in the order of the Gray code, x = g(i) = i ⊕ i/2:
-// S_i = r_{g(0)} ⊕ .. ⊕ r_{g(i)}, where adding a stream to a buffer costs
-// nothing beyond making it. Bit b of g(i) is set for i in runs from 2^b to
-// 3·2^b - 1 with period 4·2^b, so row b is the sum of the S_i just before a run
-// and at its end, which are those with i = 2^b - 1 mod 2^{b+1}: each S_i goes
-// into one row. (The run of the top bit ends with the last stream.) That is one
-// XOR per stream instead of k/2. A nil stream is all zero.
-func (b *foldBuffers) fold(u []byte, first, k int, streams []*kernel.Stream) {
-	n := len(u)
-	clear(u)
-	for i := range streams {
-		if s := streams[i^i>>1]; s != nil {
-			s.XOR(u, u)
-		}
-		level := bits.TrailingZeros(uint(i + 1))
-		if level == k {
-			break // the last stream
-		}
-		row := b.row(first+level, n)
-		if i+1 == 1<<level {
-			copy(row, u)
-		} else {
-			subtle.XORBytes(row, row, u)
-		}
-	}
-	top := b.row(first+k-1, n)
-	subtle.XORBytes(top, top, u)
+// fold reads n bytes of each stream of a digit: it returns their sum, which is
+// valid until the next call, and sets the k rows from first on. See
+// [kernel.Streams.Fold].
+func (b *foldBuffers) fold(first, n int, streams *kernel.Streams) []byte {
+	streams.Fold(b.sum, b.rows[first*rowBytes:], rowBytes, n)
+	return b.sum[:n]
 }

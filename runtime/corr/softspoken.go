@@ -188,7 +188,7 @@ func (s SoftSpoken) newReceiver(conn transport.Conn, salt Block, pairs [][2]Bloc
 			corrections = sum[0].Xor(pair[1]).Append(corrections)
 			corrections = sum[1].Xor(pair[0]).Append(corrections)
 		}
-		r.streams = append(r.streams, newStreams(leaves, salt, i))
+		r.streams = append(r.streams, newStreams(leaves, salt, i, false))
 	}
 	return r, corrections
 }
@@ -207,20 +207,16 @@ func (s SoftSpoken) newSender(conn transport.Conn, salt, delta Block, choices []
 			corrections = corrections[2*kernel.BlockBytes:]
 			known[t] = selectBlock(right, left, a).Xor(keys[i*s.K+t])
 		}
-		streams := newStreams(puncturedTree(g, alpha, known), salt, i)
-		streams[0] = nil // leaf Δ_i, unknown
-		d.streams = append(d.streams, streams)
+		// Leaf Δ_i, at 0, stays unknown.
+		d.streams = append(d.streams, newStreams(puncturedTree(g, alpha, known), salt, i, true))
 	}
 	return d
 }
 
-// newStreams starts the streams of digit i from its leaf seeds.
-func newStreams(leaves []Block, salt Block, i int) []*kernel.Stream {
-	streams := make([]*kernel.Stream, len(leaves))
-	for x, leaf := range leaves {
-		streams[x] = kernel.NewStream(leaf, salt.Xor(Block{uint64(i)}))
-	}
-	return streams
+// newStreams starts the streams of digit i from its leaf seeds, of which the
+// sender does not know the first.
+func newStreams(leaves []Block, salt Block, i int, punctured bool) *kernel.Streams {
+	return kernel.NewStreams(leaves, salt.Xor(Block{uint64(i)}), punctured)
 }
 
 // selectBlock returns a when bit is 0 and b when it is 1, in constant time.
