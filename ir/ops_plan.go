@@ -26,8 +26,8 @@ var planRows = []Row{
 		append([]AttrSpec{setAttr, {Name: "tile", Kind: Whole, Doc: "token rows packed into one response; default 1"}}, responseAttrs...),
 		example("plan", "%x: ashare<2x4xfx30.8>", "@w: private<server, 4x3xfx30.10>", "he.matmul %x, @w {set = n4096}", "ashare<2x3xfx30.18>")),
 	plan("he.matmul_ss", "fx.matmul", "share times share, batched", binary,
-		append([]AttrSpec{setAttr, {Name: "tile", Kind: Wholes, Doc: "[n, k, m]: block sizes of a ciphertext; absent: by cost"}}, responseAttrs...),
-		example("plan", "%a: ashare<2x3x4xfx25.8>, %b: ashare<2x4x3xfx25.8>", "", "he.matmul_ss %a, %b {set = n2048}", "ashare<2x3x3xfx25.16>")),
+		append([]AttrSpec{setAttr, {Name: "tile", Kind: Wholes, Required: true, Doc: "[rows, inner, columns, 1 if the first operand is encrypted]: the block that one polynomial product computes"}}, responseAttrs...),
+		example("plan", "%a: ashare<2x3x4xfx25.8>, %b: ashare<2x4x3xfx25.8>", "", "he.matmul_ss %a, %b {set = n2048, tile = [3, 4, 3, 0]}", "ashare<2x3x3xfx25.16>")),
 
 	{
 		Name: "ss.select",
