@@ -218,6 +218,12 @@ func checkAccount(tb testing.TB, account *backend.Account, client, server *runti
 		if c.BytesReceived != o.Cost.S2C || s.BytesSent != o.Cost.S2C {
 			tb.Errorf("%s: server sent %d bytes, client received %d, the account says %d", name, s.BytesSent, c.BytesReceived, o.Cost.S2C)
 		}
+		for _, r := range []runtime.OpCount{c, s} {
+			if r.COTClientSends != o.Cost.COTClientSends || r.COTServerSends != o.Cost.COTServerSends {
+				tb.Errorf("%s: %d correlations of the client and %d of the server, the account says %d and %d", name,
+					r.COTClientSends, r.COTServerSends, o.Cost.COTClientSends, o.Cost.COTServerSends)
+			}
+		}
 		if most := float64(o.Cost.Depth) / 2; c.Rounds > most || s.Rounds > most {
 			tb.Errorf("%s: %g rounds at the client, %g at the server, the account says %g", name, c.Rounds, s.Rounds, most)
 		}
