@@ -12,6 +12,14 @@ func Transpose128(dst []Block, src []byte, stride int) {
 	if len(dst)%64 != 0 || stride < len(dst)/8 || len(dst) > 0 && len(src) < 127*stride+len(dst)/8 {
 		panic(fmt.Sprintf("kernel: internal error: transpose of %d columns from %d bytes with stride %d", len(dst), len(src), stride))
 	}
+	if bitVectors {
+		transposeVector(dst, src, stride)
+		return
+	}
+	transposeGo(dst, src, stride)
+}
+
+func transposeGo(dst []Block, src []byte, stride int) {
 	var a [64]uint64
 	for col := 0; col < len(dst); col += 64 {
 		out := (*[64]Block)(dst[col:])

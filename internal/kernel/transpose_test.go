@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -46,11 +47,33 @@ func TestTransposeEveryBit(t *testing.T) {
 	}
 }
 
+// TestTransposeTwin compares with the plain Go twin.
+func TestTransposeTwin(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for n := 0; n <= 70*64; n += 64 {
+		stride := n/8 + int(rng.Uint32()%70)
+		src := make([]byte, 127*stride+n/8)
+		for i := range src {
+			src[i] = byte(rng.Uint32())
+		}
+		got, want := make([]Block, n+1), make([]Block, n)
+		Transpose128(got[:n], src, stride)
+		transposeGo(want, src, stride)
+		if !slices.Equal(got[:n], want) || got[n] != (Block{}) {
+			t.Fatalf("%d columns with stride %d differ from the twin", n, stride)
+		}
+	}
+}
+
 func BenchmarkTranspose128(b *testing.B) {
 	const n = 16384
 	x, src := make([]Block, n), make([]byte, 128*(n/8+64))
-	for b.Loop() {
-		Transpose128(x, src, n/8+64)
+	for name, transpose := range map[string]func([]Block, []byte, int){"best": Transpose128, "go": transposeGo} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				transpose(x, src, n/8+64)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/column")
+		})
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/column")
 }

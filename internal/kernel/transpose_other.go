@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package kernel
+
+const bitVectors = false
+
+func transposeVector([]Block, []byte, int) {}
