@@ -39,7 +39,7 @@ const longRow = 8
 // and hash blocks of it.
 func (c *cots) lanes() (per, words, blocks int) {
 	if c.cols == 1 {
-		return 1, 1, 1
+		return 1, 1, 1 // the first word of one block
 	}
 	per = 64 / c.width
 	words = (c.cols + per - 1) / per
@@ -59,18 +59,10 @@ func (c *cots) tweaks() int {
 	return 1
 }
 
-// pads sets dst, [len(keys), cols], to the hashes of keys cut to width bits.
+// pads sets dst, [len(keys), cols], cols > 1, to the hashes of keys cut to width
+// bits.
 func (c *cots) pads(dst []uint64, s *scratch, h hasher, keys []kernel.Block, tweak uint64) {
 	m := z2k.Mask(c.width)
-	if c.cols == 1 {
-		b := grow(&s.blocks, len(keys))
-		s.blocks = b
-		h.HashBlocks(b, keys, tweak)
-		for j := range dst {
-			dst[j] = b[j][0] & m
-		}
-		return
-	}
 	per, words, blocks := c.lanes()
 	if blocks > longRow {
 		b := grow(&s.blocks, len(keys))
@@ -113,6 +105,10 @@ func (c *cots) pads(dst []uint64, s *scratch, h hasher, keys []kernel.Block, twe
 }
 
 func (c *cots) choose(s *scratch, h hasher, lo, hi int, choice []uint8, keys []kernel.Block, tweak uint64) {
+	if c.cols == 1 {
+		c.chooseSingle(s, h, lo, choice, keys, tweak)
+		return
+	}
 	vals := grow(&s.vals, (hi-lo)*c.cols)
 	s.vals = vals
 	c.pads(vals, s, h, keys, tweak)
@@ -132,6 +128,9 @@ func (c *cots) choose(s *scratch, h hasher, lo, hi int, choice []uint8, keys []k
 }
 
 func (c *cots) send(s *scratch, h hasher, lo, hi int, correction []uint8, k0 []kernel.Block, delta kernel.Block, tweak uint64, out []byte) []byte {
+	if c.cols == 1 {
+		return c.sendSingle(s, h, lo, correction, k0, delta, tweak, out)
+	}
 	n := hi - lo
 	r := grow(&s.vals, n*c.cols) // masks when the peer's choice is 0
 	s.vals = r
@@ -165,6 +164,9 @@ func (c *cots) send(s *scratch, h hasher, lo, hi int, correction []uint8, k0 []k
 }
 
 func (c *cots) receive(s *scratch, lo, hi int, payload []byte) error {
+	if c.cols == 1 {
+		return c.receiveSingle(s, lo, hi, payload)
+	}
 	vals := grow(&s.vals, (hi-lo)*c.cols)
 	s.vals = vals
 	if err := z2k.Unpack(vals, payload, c.width); err != nil {
