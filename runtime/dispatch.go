@@ -20,6 +20,7 @@ var dispatch = map[string]exec{
 	"io.share":  ioShare,
 	"io.reveal": ioReveal,
 
+	"ss.select":      ssSelect,
 	"ss.add":         arith2(func(s *Session, o *ir.Op, x, y share.Arith) (share.Arith, error) { return share.Add(x, y), nil }),
 	"ss.sub":         arith2(ssSub),
 	"ss.add_const":   arith1(ssAddConst),

@@ -8,11 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"nimbus/internal/packing"
 	"nimbus/internal/prg"
-	"nimbus/internal/rlweparams"
 	"nimbus/ir"
 	"nimbus/runtime/artifact"
 	"nimbus/runtime/he"
@@ -74,6 +74,14 @@ func heWeightsOf(o *ir.Op, add addWeight) error {
 	case "he.matmul_ss":
 		_, err := matMulSSSpec(o)
 		return err
+	case "ss.select":
+		for i := range o.Args {
+			if w := o.W(i); w != nil {
+				if err := add(o, w, publicSection(w), writePublic(w)); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	return nil
 }
@@ -224,25 +232,11 @@ func matMulSSSpec(o *ir.Op) (he.MatMulSS, error) {
 		DropC0: o.Attrs.Int("drop_c0", 0), DropC1: o.Attrs.Int("drop_c1", 0),
 	}
 	spec.Batch = a.NumElems() / (spec.Rows * spec.Inner)
-	switch t := o.Attrs.Ints("tile"); len(t) {
-	case 3:
-		spec.Tile = packing.Tile{Rows: t[0], Inner: t[1], Cols: t[2]}
-	case 4:
-		spec.Tile = packing.Tile{Rows: t[0], Inner: t[1], Cols: t[2], EncryptA: t[3] != 0}
-	case 0:
-		set, err := rlweparams.Lookup(spec.Set)
-		if err != nil {
-			return spec, err
-		}
-		p := packing.Product{Rows: spec.Rows, Inner: spec.Inner, Cols: spec.Cols}
-		spec.Tile, _ = packing.ChooseTile(set.N(), p, func(t packing.Tile) (float64, bool) {
-			in := t.Inputs(p) * set.FullPolyBytes(set.N(), set.Limbs())
-			out := t.Outputs(p) * set.ResponseBytes(t.Rows*t.Cols, spec.DropC0, spec.DropC1)
-			return float64(in + out), true
-		})
-	default:
-		return spec, fmt.Errorf("tile = %v, expected [rows, inner, columns], and 1 after them if the first operand is encrypted", t)
+	t := o.Attrs.Ints("tile")
+	if len(t) != 4 {
+		return spec, fmt.Errorf("tile = %v, expected [rows, inner, columns, 1 if the first operand is encrypted]", t)
 	}
+	spec.Tile = packing.Tile{Rows: t[0], Inner: t[1], Cols: t[2], EncryptA: t[3] != 0}
 	return spec, spec.Check()
 }
 
@@ -346,9 +340,11 @@ func encryptWeights(dir string, p *Program, weights Weights, progress func(done,
 		if !ok || len(w) != h.weight.Type.NumElems() {
 			return nil, fmt.Errorf("weight @%s: %d elements loaded, %s expected", h.weight.Name, len(w), h.weight.Type)
 		}
-		key, err := keys.Key(h.info.Set)
-		if err != nil {
-			return nil, err
+		var key *he.SecretKey // none for a public table
+		if h.info.Set != "" {
+			if key, err = keys.Key(h.info.Set); err != nil {
+				return nil, err
+			}
 		}
 		sec, err := out.Section(h.info.Name)
 		if err != nil {
@@ -382,6 +378,9 @@ func verifyArtefact(path string, p *Program, key Digest) error {
 type Stock struct {
 	file   *artifact.File
 	public *he.PublicKeyring
+
+	mu     sync.Mutex
+	tables map[string][]uint64 // public ones, unpacked when first used
 }
 
 // Open verifies and maps the encrypted weights of a setup for a plan.
@@ -399,7 +398,7 @@ func (in *Installed) Open(p *Program) (*Stock, error) {
 		f.Close()
 		return nil, in.damaged(artefactFile + ": " + err.Error())
 	}
-	return &Stock{f, public}, nil
+	return &Stock{file: f, public: public}, nil
 }
 
 // Close unmaps the weights; sessions that use them must have ended.

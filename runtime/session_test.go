@@ -128,11 +128,15 @@ func TestRevealBoth(t *testing.T) {
 			done <- result{nil, err}
 			return
 		}
-		if _, err := s.conn.Recv(1); err == nil { // prepare
+		if _, err = s.conn.Recv(1); err == nil { // prepare
 			err = s.prepare()
 		}
 		if err == nil {
 			_, err = s.conn.Recv(1)
+		}
+		if err != nil {
+			done <- result{nil, err}
+			return
 		}
 		out, _, err := s.run(measure(b), map[string][]uint64{"x": {7, 8, 9, 1023}})
 		done <- result{out, err}

@@ -1,0 +1,135 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"nimbus/runtime/transport"
+	"nimbus/runtime/transport/mem"
+)
+
+// A mangler changes what one party sends, from its n-th message on.
+type mangler struct {
+	transport.Conn
+	n   int
+	how string
+}
+
+func (m *mangler) Send(b []byte) error {
+	m.n--
+	if m.n != 0 {
+		return m.Conn.Send(b)
+	}
+	switch b = slices.Clone(b); m.how {
+	case "flip":
+		for i := range b {
+			b[i] ^= 0xff
+		}
+	case "truncate":
+		b = b[:len(b)/2]
+	case "extend":
+		b = append(b, make([]byte, 1000)...)
+	case "repeat":
+		if err := m.Conn.Send(b); err != nil {
+			return err
+		}
+	case "drop":
+		return nil
+	case "close":
+		return m.Conn.Close()
+	}
+	return m.Conn.Send(b)
+}
+
+const hostilePlan = `module @hostile attributes {stage = plan, version = 1, cot_client_sends = 40, cot_server_sends = 200} {
+  weight @w : private<server, 4x3xfx30.10>
+
+  func @main(%x: private<client, 2x4xfx30.10>) -> private<client, 2x3xfx24.10> {
+    %s = io.share %x : ashare<2x4xfx30.10>
+    %y = he.matmul %s, @w {set = n4096, tile = 2} : ashare<2x3xfx30.20>
+    %t = ot.trunc %y {bits = 10} : ashare<2x3xfx24.10>
+    %p = ot.piecewise %t {cuts = [0], pieces = [[0], [1, 0]], keep = 24, width_lin = 24} : ashare<2x3xfx24.10>
+    %u = ss.transpose %p {perm = [1, 0]} : ashare<3x2xfx24.10>
+    %m = he.matmul_ss %u, %p {set = n2048, tile = [3, 2, 3, 0]} : ashare<3x3xfx24.20>
+    %r = ss.sum %p : ashare<2x1xfx24.10>
+    %o = io.reveal %p {to = client} : private<client, 2x3xfx24.10>
+    return %o
+  }
+}
+`
+
+// TestHostilePeer mangles every message of a session in turn, in either
+// direction: each party ends soon, without a panic, and the one that receives
+// a message of a wrong length, or none, with an error.
+func TestHostilePeer(t *testing.T) {
+	p := program(t, hostilePlan)
+	w := Weights{"w": make([]uint64, 12)}
+	sv := newTestServer(t, p, w)
+	in, _, err := sv.setup(&Store{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stock, err := in.Open(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stock.Close() })
+	session := func(wrapClient, wrapServer func(transport.Conn) transport.Conn) (client, server error, sent [2]int64) {
+		a, b := mem.Pipe(transport.Timeout(300 * time.Millisecond))
+		done := make(chan error, 1)
+		go func() {
+			done <- sv.Handle(context.Background(), wrapServer(b), testClient)
+			b.Close()
+		}()
+		s, err := Connect(wrapClient(a), Config{Program: p, Stock: stock})
+		if err == nil {
+			if _, _, err = s.Run(map[string][]uint64{"x": make([]uint64, 8)}); err == nil {
+				err = s.Close()
+			}
+		}
+		sent[0], sent[1] = a.Stats().MessagesSent, b.Stats().MessagesSent
+		a.Close()
+		select {
+		case serr := <-done:
+			return err, serr, sent
+		case <-time.After(10 * time.Second):
+			t.Fatal("the server hangs")
+		}
+		return err, nil, sent
+	}
+	same := func(c transport.Conn) transport.Conn { return c }
+	client, server, sent := session(same, same)
+	if err := errors.Join(client, server); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d and %d messages", sent[0], sent[1])
+	hows := []string{"flip", "truncate", "extend", "repeat", "drop", "close"}
+	step := 1
+	if testing.Short() {
+		step = 5
+	}
+	for from := range 2 {
+		for n := 1; n <= int(sent[from]); n += step {
+			how := hows[(n+from)%len(hows)]
+			t.Run(fmt.Sprintf("%s %d of %s", how, n, partyName(from)), func(t *testing.T) {
+				t.Parallel()
+				mangle := func(c transport.Conn) transport.Conn { return &mangler{c, n, how} }
+				wraps := [2]func(transport.Conn) transport.Conn{same, same}
+				wraps[from] = mangle
+				client, server, _ := session(wraps[0], wraps[1])
+				hit := server
+				if from == 1 {
+					hit = client
+				}
+				last := n == int(sent[from]) && from == 0 // goodbye: nobody waits for it
+				if hit == nil && how != "flip" && how != "repeat" && !last {
+					t.Errorf("client %v, server %v", client, server)
+				}
+			})
+		}
+	}
+}
