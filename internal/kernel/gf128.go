@@ -17,6 +17,10 @@ func Combine(dst, src []Block, width int) {
 	if width < 1 || width > 128 || len(src) != width*len(dst) {
 		panic(fmt.Sprintf("kernel: internal error: combine %d blocks into %d by groups of %d", len(src), len(dst), width))
 	}
+	if width <= maxShort {
+		combineShort(dst, src, width)
+		return
+	}
 	for j := range dst {
 		g := src[width*j : width*j+width]
 		var sum Block // Horner
@@ -24,6 +28,26 @@ func Combine(dst, src []Block, width int) {
 			sum = MulAlpha(sum).Xor(g[i])
 		}
 		dst[j] = sum
+	}
+}
+
+// maxShort bounds the widths for which what is above α^127, times α^7, fits a
+// word.
+const maxShort = 32
+
+// combineShort is Combine with one reduction at the end.
+func combineShort(dst, src []Block, width int) {
+	for j := range dst {
+		g := src[width*j : width*j+width]
+		lo, hi := g[0][0], g[0][1]
+		var over uint64
+		for i := 1; i < len(g); i++ {
+			s := uint(i & 63)
+			lo ^= g[i][0] << s
+			hi ^= g[i][1]<<s | g[i][0]>>((64-s)&63)
+			over ^= g[i][1] >> ((64 - s) & 63)
+		}
+		dst[j] = Block{lo ^ over ^ over<<1 ^ over<<2 ^ over<<7, hi}
 	}
 }
 

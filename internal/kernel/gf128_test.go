@@ -83,3 +83,21 @@ func TestOneOfN(t *testing.T) {
 		}
 	}
 }
+
+// TestCombine compares with the sum by its definition, short widths and long.
+func TestCombine(t *testing.T) {
+	for width := 1; width <= 128; width++ {
+		src := randomBlocks(uint64(width), 3*width)
+		dst := make([]Block, 3)
+		Combine(dst, src, width)
+		for j, got := range dst {
+			var want Block
+			for i, power := 0, (Block{1}); i < width; i, power = i+1, MulAlpha(power) {
+				want = want.Xor(mulBig(src[width*j+i], power))
+			}
+			if got != want {
+				t.Fatalf("width %d: sum %d differs from math/big", width, j)
+			}
+		}
+	}
+}
