@@ -51,51 +51,109 @@ func (l *leaves) payload(units int) int {
 func (l *leaves) digit(j int) uint64 { return l.x[j] >> l.shift & (1<<l.b - 1) }
 
 func (l *leaves) choose(s *scratch, h hasher, lo, hi int, choice []uint8, keys []kernel.Block, tweak uint64) {
-	b := grow(&s.blocks, hi-lo)
+	b := grow(&s.blocks, batch)
 	s.blocks = b
-	kernel.Combine(b, keys, l.b)
-	h.HashBlocks(b, b, tweak)
 	m := z2k.Mask(l.width())
-	for j, k := range b {
-		l.dst[lo+j] ^= k[0] & m
-		d := l.digit(lo + j)
-		for i := range l.b {
-			choice[j*l.b+i] ^= uint8(d>>i) & 1
+	for lo < hi {
+		n := min(batch, hi-lo)
+		b, dst, x := b[:n], l.dst[lo:lo+n], l.x[lo:lo+n]
+		kernel.Combine(b, keys[:n*l.b], l.b)
+		h.HashBlocks(b, b, tweak)
+		for j := range dst {
+			dst[j] ^= b[j][0] & m
+			d := x[j] >> (l.shift & 63)
+			bits := choice[j*l.b : (j+1)*l.b]
+			for i := range bits {
+				bits[i] ^= uint8(d>>(i&63)) & 1
+			}
 		}
+		choice, keys = choice[n*l.b:], keys[n*l.b:]
+		lo, tweak = lo+n, tweak+uint64(n)
 	}
 }
 
+// packed says whether all words of one element, v = 0 included, fit 64 bits;
+// then they are made and chosen in one piece, word v at bit v·width.
+func (l *leaves) packed() bool { return l.width()<<l.b <= 64 }
+
+// leafBlocks is the number of hashes worked on at a time, to stay in the cache.
+const leafBlocks = 2 * batch
+
 func (l *leaves) send(s *scratch, h hasher, lo, hi int, correction []uint8, k0 []kernel.Block, delta kernel.Block, tweak uint64, out []byte) []byte {
-	n, size := hi-lo, 1<<l.b
-	b := grow(&s.blocks, n*size)
+	size := 1 << l.b
+	step := max(leafBlocks/size, 64) // a multiple of 64, as b is at most 5
+	b := grow(&s.blocks, step*(size+1))
 	s.blocks = b
-	base := make([]kernel.Block, n)
-	kernel.Combine(base, k0, l.b)
+	base := b[step*size:]
 	multiples := make([]kernel.Block, size)
 	kernel.Multiples(multiples, delta)
-	for j, k := range base {
-		d := 0
-		for i := range l.b {
-			d |= int(correction[j*l.b+i]) << i
-		}
-		for v := range size {
-			b[j*size+v] = k.Xor(multiples[v^d])
-		}
-	}
-	h.HashGroups(b, b, size, tweak)
-	m := z2k.Mask(l.width())
-	t := grow(&s.vals, n*(size-1))
+	t := grow(&s.vals, step*(size-1))
 	s.vals = t
+	for lo < hi {
+		n := min(step, hi-lo)
+		kernel.Combine(base[:n], k0[:n*l.b], l.b)
+		for j, k := range base[:n] {
+			d := 0
+			for i, bit := range correction[j*l.b : (j+1)*l.b] {
+				d |= int(bit) << i
+			}
+			keys := b[j*size : (j+1)*size]
+			for v := range keys {
+				m := multiples[(v^d)&(len(multiples)-1)]
+				keys[v] = kernel.Block{k[0] ^ m[0], k[1] ^ m[1]}
+			}
+		}
+		h.HashGroups(b[:n*size], b[:n*size], size, tweak)
+		if l.packed() {
+			l.packWords(t[:n], b, lo)
+			out = z2k.Pack(out, t[:n], (size-1)*l.width())
+		} else {
+			l.listWords(t, b, lo, n)
+			out = z2k.Pack(out, t[:n*(size-1)], l.width())
+		}
+		correction, k0 = correction[n*l.b:], k0[n*l.b:]
+		lo, tweak = lo+n, tweak+uint64(n)
+	}
+	return out
+}
+
+// listWords sets t to the words t_v of n elements from lo on, from the hashes.
+func (l *leaves) listWords(t []uint64, hashes []kernel.Block, lo, n int) {
+	size := 1 << l.b
+	m := z2k.Mask(l.width())
 	for j := range n {
 		cut := l.cut[(lo+j)*l.cuts : (lo+j+1)*l.cuts]
-		keys := b[j*size : (j+1)*size]
+		keys := hashes[j*size : (j+1)*size]
 		w := keys[0][0] ^ l.word(cut, 0)
 		for v := 1; v < size; v++ {
 			t[j*(size-1)+v-1] = (keys[v][0] ^ l.word(cut, uint64(v)) ^ w) & m
 		}
 		l.dst[lo+j] ^= w & m
 	}
-	return z2k.Pack(out, t, l.width())
+}
+
+// packWords is listWords with all words of an element in one.
+func (l *leaves) packWords(t []uint64, hashes []kernel.Block, lo int) {
+	size, width := 1<<l.b, l.width()
+	m := z2k.Mask(width)
+	ones := z2k.Mask(width<<l.b) / m // bit 0 of each word
+	for j := range t {
+		var words uint64
+		for v, k := range hashes[j*size : (j+1)*size] {
+			words |= k[0] & m << (v * width & 63)
+		}
+		for i, c := range l.cut[(lo+j)*l.cuts : (lo+j+1)*l.cuts] {
+			// The bit of v = d, and of all v > d.
+			at := int(c>>(l.shift&63)&(1<<l.b-1)) * width & 63
+			words ^= ones << at << (width & 63) << (i & 63)
+			if l.equal {
+				words ^= 1 << at << ((l.cuts + i) & 63)
+			}
+		}
+		w := words & m
+		l.dst[lo+j] ^= w
+		t[j] = (words ^ w*ones) >> (width & 63)
+	}
 }
 
 // word returns f(v) for one element, in constant time.
@@ -110,6 +168,9 @@ func (l *leaves) word(cut []uint64, v uint64) uint64 {
 }
 
 func (l *leaves) receive(s *scratch, lo, hi int, payload []byte) error {
+	if l.packed() {
+		return l.receivePacked(s, lo, hi, payload)
+	}
 	others := 1<<l.b - 1
 	t := grow(&s.vals, (hi-lo)*others)
 	s.vals = t
@@ -124,6 +185,24 @@ func (l *leaves) receive(s *scratch, lo, hi int, payload []byte) error {
 			got |= word & -(((x ^ uint64(v+1)) - 1) >> 63)
 		}
 		l.dst[j] ^= got
+	}
+	return nil
+}
+
+// receivePacked is receive with all words of an element in one.
+func (l *leaves) receivePacked(s *scratch, lo, hi int, payload []byte) error {
+	width := l.width()
+	m := z2k.Mask(width)
+	t := grow(&s.vals, hi-lo)
+	s.vals = t
+	if err := z2k.Unpack(t, payload, width<<l.b-width); err != nil {
+		return err
+	}
+	x, dst := l.x[lo:hi], l.dst[lo:hi]
+	for j, words := range t {
+		// Word 0 is zero. A shift by a secret takes a constant time.
+		d := int(x[j] >> (l.shift & 63) & (1<<l.b - 1))
+		dst[j] ^= words << (width & 63) >> (d * width & 63) & m
 	}
 	return nil
 }
