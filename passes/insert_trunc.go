@@ -48,11 +48,11 @@ func insertTrunc(f *ir.Func) {
 			return nil
 		}
 		x, e := op.X(0), op.Result().Type.Elem
-		// Keys are the values before rewriting; a cast of a cast does not occur,
-		// so x is one of them.
+		// A cast of a cast has a new x, of which widest knows nothing: its casts
+		// share the widest one so far.
 		g := goal{x, e.Frac}
 		v := made[g]
-		if v == nil {
+		if v == nil || v.Type.Elem.Width < e.Width {
 			w := max(widest[g], e.Width)
 			if needsProtocol(x.Type.Elem, e.Frac, w) && !needsProtocol(x.Type.Elem, e.Frac, e.Width) {
 				w = e.Width
