@@ -31,14 +31,15 @@ func NewStats() *Stats {
 }
 
 // Observe adds the elements of one value to its range, and samples, if any, to
-// the inputs that weigh a fit.
-func (s *Stats) Observe(name string, xs, samples []float64) {
+// the inputs that weigh a fit. Of a masked value the elements that the mask has
+// pushed away do not count.
+func (s *Stats) Observe(name string, xs, samples []float64, masked bool) {
 	r, ok := s.Range[name]
 	if !ok {
 		r = [2]float64{math.Inf(1), math.Inf(-1)}
 	}
 	for _, x := range xs {
-		if math.Abs(x) < excluded {
+		if !masked || math.Abs(x) < excluded {
 			r[0], r[1] = min(r[0], x), max(r[1], x)
 		}
 	}
@@ -50,7 +51,7 @@ func (s *Stats) Observe(name string, xs, samples []float64) {
 	}
 	old := s.Samples[name]
 	for _, x := range samples {
-		if math.Abs(x) < excluded {
+		if !masked || math.Abs(x) < excluded {
 			old = append(old, x)
 		}
 	}

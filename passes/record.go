@@ -29,7 +29,11 @@ func Record(m *ir.Module, src weights.Source, examples []Example) (*Stats, error
 		return nil, fmt.Errorf("calibration: module @%s has %d functions; inline calls first", m.Name, len(m.Funcs))
 	}
 	sampled := map[string]bool{}
+	masked := map[*ir.Op]bool{}
 	for _, op := range m.Funcs[0].Body {
+		if op.Name == "nn.add_mask" || (op.Name == "nn.sub" || op.Name == "nn.max") && masked[op.X(0).Def] {
+			masked[op] = true
+		}
 		if _, ok := functionOf(op); ok {
 			sampled[op.X(0).Name] = true
 		}
@@ -38,11 +42,11 @@ func Record(m *ir.Module, src weights.Source, examples []Example) (*Stats, error
 	p, err := eval.New(m, src, eval.Options{Observe: func(f *ir.Func, op *ir.Op, results []eval.Value) {
 		for i, v := range results {
 			name := op.Results[i].Name
+			var samples []float64
 			if sampled[name] {
-				s.Observe(name, v.Real, unpadded(v, seq, tokens))
-			} else {
-				s.Observe(name, v.Real, nil)
+				samples = unpadded(v, seq, tokens)
 			}
+			s.Observe(name, v.Real, samples, masked[op])
 		}
 	}})
 	if err != nil {
