@@ -9,10 +9,15 @@ import (
 	"nimbus/ir"
 )
 
+// DefaultReuse is the number of inferences over which a setup is assumed to pay
+// off.
+const DefaultReuse = 12
+
 // Options steer the choices that cost decides.
 type Options struct {
 	// Reuse is the number of inferences over which a client is expected to use
-	// one setup; it weighs setup bytes against online bytes. 0 means 8.
+	// one setup; it weighs setup bytes against online bytes. 0 means
+	// DefaultReuse.
 	Reuse int
 
 	// PublicEmbedding publishes the tables that fx.select reads: the client
@@ -26,7 +31,7 @@ type Options struct {
 
 func (o Options) reuse() float64 {
 	if o.Reuse <= 0 {
-		return 8
+		return DefaultReuse
 	}
 	return float64(o.Reuse)
 }
@@ -166,18 +171,19 @@ var choices = map[string]func(op *ir.Op, drop int, o Options) (ir.Attrs, error){
 	"he.matmul_ss": chooseMatmulSS,
 }
 
-func chooseSelect(op *ir.Op, drop int, _ Options) (ir.Attrs, error) {
+func chooseSelect(op *ir.Op, drop int, o Options) (ir.Attrs, error) {
 	t := op.Result().Type
 	set, err := params.Select(t.Elem.Width)
 	if err != nil {
 		return nil, err
 	}
-	terms := 1
+	types := 0
 	if len(op.Args) == 4 {
-		terms = 2
+		types = op.W(3).Type.Shape[0]
 	}
-	d0, d1 := params.SelectDrops(set, t.Shape[0], t.Shape[1], terms, t.Elem.Width, drop)
-	return ir.A("set", ir.Ident(set.Name), "drop_c0", d0, "drop_c1", d1), nil
+	rows := op.W(len(op.Args) / 2).Type.Shape[0] // the first weight, after ids and perhaps types
+	d := params.SelectDrops(set, t.Shape[0], rows, types, t.Shape[1], t.Elem.Width, drop, o.reuse())
+	return ir.A("set", ir.Ident(set.Name), "drop_stored", d.Stored, "drop_c0", d.C0, "drop_c1", d.C1), nil
 }
 
 // chooseMatmul takes the tile that minimises online bytes plus the setup's
@@ -192,13 +198,13 @@ func chooseMatmul(op *ir.Op, drop int, o Options) (ir.Attrs, error) {
 	}
 	best, bestCost := ir.Attrs(nil), 0.0
 	for t := 1; t <= m && t*n <= set.N() || t == 1; t++ {
-		d0, d1 := params.MatMulDrops(set, m, k, n, t, l, drop)
-		c, err := cost.MatMulCost(set.Name, m, k, n, t, d0, d1)
+		d := params.MatMulDrops(set, m, k, n, t, l, drop, o.reuse())
+		c, err := cost.MatMulCost(set.Name, m, k, n, t, d)
 		if err != nil {
 			return nil, err
 		}
 		if total := float64(c.C2S) + float64(c.Setup)/o.reuse(); best == nil || total < bestCost {
-			best, bestCost = ir.A("set", ir.Ident(set.Name), "tile", t, "drop_c0", d0, "drop_c1", d1), total
+			best, bestCost = ir.A("set", ir.Ident(set.Name), "tile", t, "drop_stored", d.Stored, "drop_c0", d.C0, "drop_c1", d.C1), total
 		}
 	}
 	return best, nil

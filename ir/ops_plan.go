@@ -12,18 +12,21 @@ var responseAttrs = []AttrSpec{
 	{Name: "drop_c1", Kind: Whole, Doc: "low bits dropped from the second; default 0"},
 }
 
+// storedAttr is for the ops that read what setup has stored.
+var storedAttr = AttrSpec{Name: "drop_stored", Kind: Whole, Doc: "low bits dropped from the stored ciphertexts of a weight; default 0"}
+
 // planRows is what two parties execute. A plan op computes what its fx twin
 // computes, on shares; the dialect says how it talks: ss not at all, he by
 // RLWE, ot by oblivious transfer, io to open and to share.
 var planRows = []Row{
 	plan("he.select", "fx.select", "ids and segments are the client's, the tables the server's; one response per token", fxTables,
-		append([]AttrSpec{setAttr}, responseAttrs...),
+		append([]AttrSpec{setAttr, storedAttr}, responseAttrs...),
 		example("plan", "%ids: private<client, 3xi32>, %types: private<client, 3xi32>",
 			"@word: private<server, 5x4xfx20.10>, @type: private<server, 2x4xfx20.10>",
 			"he.select %ids, %types, @word, @type {set = n4096}", "ashare<3x4xfx20.10>")),
 	plan("he.matmul", "fx.matmul", "share times the server's weight; the product's low bits may be wrong by the error the parameter set states",
 		[]Sig{{{Name: "x", Is: Number}, {Name: "w", Is: AWeight}}},
-		append([]AttrSpec{setAttr, {Name: "tile", Kind: Whole, Doc: "token rows packed into one response; default 1"}}, responseAttrs...),
+		append([]AttrSpec{setAttr, {Name: "tile", Kind: Whole, Doc: "token rows packed into one response; default 1"}, storedAttr}, responseAttrs...),
 		example("plan", "%x: ashare<2x4xfx30.8>", "@w: private<server, 4x3xfx30.10>", "he.matmul %x, @w {set = n4096}", "ashare<2x3xfx30.18>")),
 	plan("he.matmul_ss", "fx.matmul", "share times share, batched", binary,
 		append([]AttrSpec{setAttr, {Name: "tile", Kind: Wholes, Required: true, Doc: "[rows, inner, columns, 1 if the first operand is encrypted]: the block that one polynomial product computes"}}, responseAttrs...),

@@ -106,6 +106,7 @@ func matMulSpec(o *ir.Op) he.MatMul {
 		M:   x.NumElems() / x.Last(), K: x.Last(), N: w.Last(),
 		T: o.Attrs.Int("tile", 1), Width: x.Elem.Width,
 		DropC0: o.Attrs.Int("drop_c0", 0), DropC1: o.Attrs.Int("drop_c1", 0),
+		DropStored: o.Attrs.Int("drop_stored", 0),
 	}
 }
 
@@ -148,6 +149,7 @@ func selectSpec(o *ir.Op) (spec he.Select, word, segment *ir.Weight) {
 		Tokens: o.Args[0].Type().NumElems(), Rows: word.Type.Shape[0], Cols: word.Type.Last(),
 		Width:  word.Type.Elem.Width,
 		DropC0: o.Attrs.Int("drop_c0", 0), DropC1: o.Attrs.Int("drop_c1", 0),
+		DropStored: o.Attrs.Int("drop_stored", 0),
 	}
 	if segment != nil {
 		spec.Types = segment.Type.Shape[0]

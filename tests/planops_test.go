@@ -445,6 +445,7 @@ func errorOf(tb testing.TB, op *ir.Op) int64 {
 		}
 	}
 	l, drop0, drop1 := op.Results[0].Type.Elem.Width, op.Attrs.Int("drop_c0", 0), op.Attrs.Int("drop_c1", 0)
+	left := rlweparams.Drops{Stored: op.Attrs.Int("drop_stored", 0), C0: drop0, C1: drop1}
 	switch op.Name {
 	case "ss.shrink", "ot.trunc":
 		return 1
@@ -466,7 +467,7 @@ func errorOf(tb testing.TB, op *ir.Op) int64 {
 		}
 		return int64(spec.MaxUlp())
 	case "he.matmul":
-		return int64(set.MatMulNoise(op.Args[0].Type().Last(), op.Attrs.Int("tile", 1), l, drop0, drop1).MaxUlp(outputs))
+		return int64(set.MatMulNoise(op.Args[0].Type().Last(), op.Attrs.Int("tile", 1), l, left).MaxUlp(outputs))
 	case "he.matmul_ss":
 		p, _ := cost.ProductOf(op)
 		tile := packing.Tile{Rows: p.Rows, Inner: p.Inner, Cols: p.Cols}
@@ -475,7 +476,7 @@ func errorOf(tb testing.TB, op *ir.Op) int64 {
 		}
 		return int64(set.MatMulSSNoise(tile.Terms(p), l, drop0, drop1).MaxUlp(outputs))
 	case "he.select":
-		return int64(set.SelectNoise(len(op.Args)/2, l, drop0, drop1).MaxUlp(outputs))
+		return int64(set.SelectNoise(len(op.Args)/2, l, left).MaxUlp(outputs))
 	}
 	return 0
 }

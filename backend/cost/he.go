@@ -11,9 +11,9 @@ import (
 // saltBytes begins every section and every message of inputs.
 const saltBytes = 32
 
-// MatMulCost is that of x[m][k] times an encrypted weight [k][n] under the named set, t rows to a response, dropC0 and
-// dropC1 bits left out of its polynomials: one message.
-func MatMulCost(set string, m, k, n, t, dropC0, dropC1 int) (Cost, error) {
+// MatMulCost is that of x[m][k] times an encrypted weight [k][n] under the named set, t rows to a response, d the bits
+// left out: one message.
+func MatMulCost(set string, m, k, n, t int, d rlweparams.Drops) (Cost, error) {
 	s, err := rlweparams.Lookup(set)
 	if err != nil {
 		return Cost{}, err
@@ -22,12 +22,15 @@ func MatMulCost(set string, m, k, n, t, dropC0, dropC1 int) (Cost, error) {
 	if err := l.Check(); err != nil {
 		return Cost{}, err
 	}
+	if err := s.CheckStored(s.Limbs(), d.Stored); err != nil {
+		return Cost{}, err
+	}
 	c := Cost{Depth: 1, Setup: saltBytes, HEEnc: int64(l.Responses()), HEDec: int64(l.Responses())}
 	c.HEMul = int64(m) * int64(k) * int64(l.Blocks()) * int64(s.Limbs())
 	for b := range l.Blocks() {
-		c.Setup += int64(k) * int64(s.FullPolyBytes(l.Stored(b).Len, s.Limbs()))
+		c.Setup += int64(k) * int64(s.StoredPolyBytes(l.Stored(b).Len, s.Limbs(), d.Stored))
 		for g := range l.Groups() {
-			c.C2S += int64(s.ResponseBytes(l.GroupRows(g).Len*l.Block(b).Len, dropC0, dropC1))
+			c.C2S += int64(s.ResponseBytes(l.GroupRows(g).Len*l.Block(b).Len, d.C0, d.C1))
 		}
 	}
 	return c, nil
@@ -35,13 +38,16 @@ func MatMulCost(set string, m, k, n, t, dropC0, dropC1 int) (Cost, error) {
 
 // SelectCost is that of picking tokens rows of an encrypted table [rows][cols], and one of types rows to add to each (0:
 // none): one message.
-func SelectCost(set string, tokens, rows, types, cols, dropC0, dropC1 int) (Cost, error) {
+func SelectCost(set string, tokens, rows, types, cols int, d rlweparams.Drops) (Cost, error) {
 	s, err := rlweparams.Lookup(set)
 	if err != nil {
 		return Cost{}, err
 	}
+	if err := s.CheckStored(s.Resp, d.Stored); err != nil {
+		return Cost{}, err
+	}
 	n := int64(tokens)
-	c := Cost{Depth: 1, C2S: n * int64(s.ResponseBytes(cols, dropC0, dropC1)), HEEnc: n, HEDec: n}
+	c := Cost{Depth: 1, C2S: n * int64(s.ResponseBytes(cols, d.C0, d.C1)), HEEnc: n, HEDec: n}
 	for _, count := range []int{rows, types} {
 		if count == 0 {
 			continue
@@ -50,7 +56,7 @@ func SelectCost(set string, tokens, rows, types, cols, dropC0, dropC1 int) (Cost
 		if err := r.Check(); err != nil {
 			return Cost{}, err
 		}
-		c.Setup += saltBytes + int64(r.Polys())*int64(s.FullPolyBytes(r.Stored(), s.Resp))
+		c.Setup += saltBytes + int64(r.Polys())*int64(s.StoredPolyBytes(r.Stored(), s.Resp, d.Stored))
 	}
 	return c, nil
 }

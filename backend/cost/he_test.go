@@ -7,6 +7,7 @@ import (
 	"nimbus/backend/cost"
 	"nimbus/internal/packing"
 	"nimbus/internal/prg"
+	"nimbus/internal/rlweparams"
 	"nimbus/runtime/artifact"
 	"nimbus/runtime/he"
 	"nimbus/runtime/transport"
@@ -42,6 +43,9 @@ func TestMatMulCost(t *testing.T) {
 		{Set: "n4096", M: 9, K: 2, N: 100, T: 9, Width: 37},
 		{Set: "n4096", M: 2, K: 2, N: 5000, T: 1, Width: 37, DropC0: 3},
 		{Set: "n8192", M: 3, K: 2, N: 30, T: 3, Width: 64, DropC1: 20},
+		{Set: "n4096", M: 5, K: 3, N: 41, T: 2, Width: 30, DropStored: 29, DropC0: 10},
+		{Set: "n4096", M: 2, K: 2, N: 4101, T: 1, Width: 37, DropStored: 37},
+		{Set: "n8192", M: 3, K: 2, N: 30, T: 3, Width: 64, DropStored: 11},
 	} {
 		key, err := he.NewSecretKey(m.Set, rng)
 		if err != nil {
@@ -61,13 +65,13 @@ func TestMatMulCost(t *testing.T) {
 			_, err := m.Server(c, key, x, w)
 			return err
 		})
-		c, err := cost.MatMulCost(m.Set, m.M, m.K, m.N, m.T, m.DropC0, m.DropC1)
+		c, err := cost.MatMulCost(m.Set, m.M, m.K, m.N, m.T, m.Drops())
 		measured(t, m.String(), c, err, r)
 		if c.Setup != int64(data.Len()) {
 			t.Errorf("%v: section of %d bytes, the formula says %d", m, data.Len(), c.Setup)
 		}
 	}
-	if _, err := cost.MatMulCost("n4096", 1, 1, 4096, 2, 0, 0); err == nil {
+	if _, err := cost.MatMulCost("n4096", 1, 1, 4096, 2, rlweparams.Drops{}); err == nil {
 		t.Error("two rows of 4096 in a response")
 	}
 }
@@ -77,6 +81,8 @@ func TestSelectCost(t *testing.T) {
 	for _, s := range []he.Select{
 		{Set: "n2048", Tokens: 3, Rows: 50, Types: 2, Cols: 100, Width: 30, DropC0: 5, DropC1: 4},
 		{Set: "n8192", Tokens: 2, Rows: 5, Cols: 700, Width: 64},
+		{Set: "n2048", Tokens: 3, Rows: 50, Types: 2, Cols: 101, Width: 25, DropStored: 23},
+		{Set: "n8192", Tokens: 2, Rows: 5, Cols: 700, Width: 64, DropStored: 10},
 	} {
 		key, err := he.NewSecretKey(s.Set, rng)
 		if err != nil {
@@ -104,7 +110,7 @@ func TestSelectCost(t *testing.T) {
 			_, err := s.Server(c, key)
 			return err
 		})
-		c, err := cost.SelectCost(s.Set, s.Tokens, s.Rows, s.Types, s.Cols, s.DropC0, s.DropC1)
+		c, err := cost.SelectCost(s.Set, s.Tokens, s.Rows, s.Types, s.Cols, s.Drops())
 		measured(t, s.String(), c, err, r)
 		if got := int64(words.Len() + segs.Len()); c.Setup != got {
 			t.Errorf("%v: sections of %d bytes, the formula says %d", s, got, c.Setup)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"nimbus/internal/packing"
+	"nimbus/internal/rlweparams"
 	"nimbus/ir"
 	"nimbus/ir/plan"
 )
@@ -120,6 +121,11 @@ func publicSelect(o *ir.Op) (Cost, error) {
 	return c, nil
 }
 
+// drops reads what an he op leaves out.
+func drops(o *ir.Op) rlweparams.Drops {
+	return rlweparams.Drops{Stored: o.Attrs.Int("drop_stored", 0), C0: o.Attrs.Int("drop_c0", 0), C1: o.Attrs.Int("drop_c1", 0)}
+}
+
 func heSelect(o *ir.Op) (Cost, error) {
 	word := arg(o, len(o.Args)-1)
 	types := 0
@@ -127,13 +133,13 @@ func heSelect(o *ir.Op) (Cost, error) {
 		word, types = arg(o, 2), arg(o, 3).Shape[0]
 	}
 	return SelectCost(o.Attrs.Ident("set", ""), arg(o, 0).NumElems(), word.Shape[0], types, word.Last(),
-		o.Attrs.Int("drop_c0", 0), o.Attrs.Int("drop_c1", 0))
+		drops(o))
 }
 
 func heMatmul(o *ir.Op) (Cost, error) {
 	x, w := arg(o, 0), arg(o, 1)
 	return MatMulCost(o.Attrs.Ident("set", ""), x.NumElems()/x.Last(), x.Last(), w.Last(), o.Attrs.Int("tile", 1),
-		o.Attrs.Int("drop_c0", 0), o.Attrs.Int("drop_c1", 0))
+		drops(o))
 }
 
 // ProductOf is the shape of a product of two shared matrices, and how many.

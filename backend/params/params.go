@@ -28,7 +28,7 @@ func MatMul(width int) (rlweparams.Set, error) {
 // Select chooses the set of an encrypted table over Z_2^width: the smallest whose error is at most one ulp.
 func Select(width int) (rlweparams.Set, error) {
 	return first(width, "an encrypted table", func(s rlweparams.Set) bool {
-		return width <= s.MaxSelect && s.SelectNoise(2, width, 0, 0).Bound(outputs) < 1
+		return width <= s.MaxSelect && s.SelectNoise(2, width, rlweparams.Drops{}).Bound(outputs) < 1
 	})
 }
 
@@ -80,12 +80,33 @@ func ChooseMatMulSS(p packing.Product, batch, width, drop int) (rlweparams.Set, 
 	return best, choice, rlweparams.CheckSecurity(best)
 }
 
-// MatMulDrops chooses the response compression of a linear layer with t rows in a response.
-func MatMulDrops(set rlweparams.Set, m, k, n, t, width, drop int) (dropC0, dropC1 int) {
-	return set.Drops(func(a, b int) rlweparams.Noise { return set.MatMulNoise(k, t, width, a, b) }, min(t*n, set.N()), m*n, drop)
+// MatMulDrops chooses the compression of a linear layer with t rows in a response, of the weight that is stored once and
+// of the responses that each of reuse runs sends, where the next step drops drop bits.
+func MatMulDrops(set rlweparams.Set, m, k, n, t, width, drop int, reuse float64) rlweparams.Drops {
+	l := packing.Linear{N: set.N(), M: m, K: k, Cols: n, T: t}
+	stored := 0
+	for b := range l.Blocks() {
+		stored += k * l.Stored(b).Len
+	}
+	return set.StoredDrops(func(d rlweparams.Drops) rlweparams.Noise { return set.MatMulNoise(k, t, width, d) }, rlweparams.DropSizes{
+		Limbs: set.Limbs(), Stored: float64(stored) / reuse,
+		Responses: l.Responses(), Sent: min(t*n, set.N()), Outputs: m * n,
+	}, drop)
 }
 
-// SelectDrops chooses the response compression of a selection of tokens rows that adds terms rows each.
-func SelectDrops(set rlweparams.Set, tokens, cols, terms, width, drop int) (dropC0, dropC1 int) {
-	return set.Drops(func(a, b int) rlweparams.Noise { return set.SelectNoise(terms, width, a, b) }, cols, tokens*cols, drop)
+// SelectDrops chooses the compression of a selection of tokens rows of a table of rows rows, each with one of types rows
+// added unless that is 0. See [MatMulDrops].
+func SelectDrops(set rlweparams.Set, tokens, rows, types, cols, width, drop int, reuse float64) rlweparams.Drops {
+	terms, stored := 0, 0
+	for _, count := range []int{rows, types} {
+		if count > 0 {
+			r := packing.Rows{N: set.N(), Count: count, Cols: cols}
+			stored += r.Polys() * r.Stored()
+			terms++
+		}
+	}
+	return set.StoredDrops(func(d rlweparams.Drops) rlweparams.Noise { return set.SelectNoise(terms, width, d) }, rlweparams.DropSizes{
+		Limbs: set.Resp, Stored: float64(stored) / reuse,
+		Responses: tokens, Sent: cols, Outputs: tokens * cols,
+	}, drop)
 }

@@ -71,7 +71,7 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 	f.model.flags(fs)
 	fs.StringVar(&f.text, "text", "", "calibrate on `FILE`, one text a line")
 	fs.Float64Var(&f.margin, "margin", passes.DefaultMargin, "head room over calibrated ranges, a `FACTOR`")
-	fs.IntVar(&f.lower.Reuse, "reuse", 8, "expect `N` inferences per setup: what weighs setup bytes against online bytes")
+	fs.IntVar(&f.lower.Reuse, "reuse", backend.DefaultReuse, "expect `N` inferences per setup: what weighs setup bytes against online bytes")
 	fs.IntVar(&f.lower.SoftSpoken, "softspoken", 8, "field size exponent `K` of the OT extension, 2, 4 or 8: larger means fewer offline bytes and more work")
 	fs.BoolVar(&f.lower.PublicEmbedding, "public-embedding", false, "publish the embedding tables: the client looks its rows up in the clear, and learns the tables")
 }

@@ -74,10 +74,15 @@ func (s Set) response(std float64, width, dropC0, dropC1 int) Noise {
 func fresh() float64 { return math.Sqrt(sq(Sigma) + sq(uniform)) }
 
 // MatMulNoise is the noise of a linear layer of inner dimension k with t rows packed into a response. The client's
-// shares are uniform, hence centred scalars of variance 2^(2·width)/12.
-func (s Set) MatMulNoise(k, t, width, dropC0, dropC1 int) Noise {
+// shares are uniform, hence centred scalars of variance 2^(2·width)/12. They multiply the fresh errors, and what leaving
+// low bits out of the stored coefficients adds to them: a uniform error of 2^d.Stored.
+func (s Set) MatMulNoise(k, t, width int, d Drops) Noise {
 	x := math.Exp2(float64(width)) * uniform
-	return s.response(fresh()*x*math.Sqrt(float64(k)*float64(t)), width, dropC0, dropC1)
+	e := fresh()
+	if d.Stored > 0 {
+		e = math.Hypot(e, uniform*math.Exp2(float64(d.Stored)))
+	}
+	return s.response(e*x*math.Sqrt(float64(k)*float64(t)), width, d.C0, d.C1)
 }
 
 // MatMulSSNoise is the noise of a product of two shared matrices whose outputs each gather terms products of a fresh
@@ -89,11 +94,50 @@ func (s Set) MatMulSSNoise(terms, width, dropC0, dropC1 int) Noise {
 }
 
 // SelectNoise is the noise of a selection that adds up terms stored rows (the word's, and perhaps the segment's). Only
-// the response limbs are stored, so nothing is dropped.
-func (s Set) SelectNoise(terms, width, dropC0, dropC1 int) Noise {
+// the response limbs are stored, so none is dropped; the low bits left out of each row add to the hard part.
+func (s Set) SelectNoise(terms, width int, d Drops) Noise {
 	one := s
 	one.Q = s.Q[:s.Resp]
-	return one.response(fresh()*math.Sqrt(float64(terms)), width, dropC0, dropC1)
+	n := one.response(fresh()*math.Sqrt(float64(terms)), width, d.C0, d.C1)
+	if d.Stored > 0 {
+		n.Hard += float64(terms) * math.Exp2(float64(d.Stored-1+width)-one.logQ(s.Resp))
+	}
+	return n
+}
+
+// Drops is how many low bits are left out: of the coefficients that a section stores, taken as integers below the whole
+// modulus, and of the two polynomials of a response.
+type Drops struct{ Stored, C0, C1 int }
+
+// DropSizes says what the bits of [Drops] are worth: how many coefficients there are of each kind.
+type DropSizes struct {
+	Limbs     int     // of the stored coefficients
+	Stored    float64 // weighed: a stored bit may count for less than one that is sent with every run
+	Responses int
+	Sent      int // coefficients of the first polynomial in a response
+	Outputs   int // results of which none may exceed the error
+}
+
+// StoredDrops chooses what to leave out of stored and of sent coefficients together, under one budget for the error: that
+// of [Set.Drops]. Without truncation it leaves nothing out.
+func (s Set) StoredDrops(noise func(Drops) Noise, size DropSizes, truncBits int) Drops {
+	if truncBits == 0 {
+		return Drops{}
+	}
+	var best Drops
+	saved := -1.0
+	budget := math.Exp2(float64(truncBits - 3))
+	for stored := 0; s.CheckStored(size.Limbs, stored) == nil; stored++ {
+		if stored > 0 && noise(Drops{Stored: stored}).Bound(size.Outputs) > budget {
+			break
+		}
+		c0, c1 := s.Drops(func(c0, c1 int) Noise { return noise(Drops{stored, c0, c1}) }, size.Sent, size.Outputs, truncBits)
+		v := float64(stored)*size.Stored + float64(size.Responses)*(float64(c1)*float64(s.N())+float64(c0)*float64(size.Sent))
+		if v > saved {
+			best, saved = Drops{stored, c0, c1}, v
+		}
+	}
+	return best
 }
 
 // Drops chooses how many low bits of the two response polynomials may be left out so that the error stays below

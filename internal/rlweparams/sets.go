@@ -142,6 +142,23 @@ func (s Set) FullPolyBytes(n, limbs int) int {
 	return b
 }
 
+// StoredPolyBytes is the size of n coefficients over the first limbs primes as a section stores them: drop low bits are
+// left out of each, taken as an integer below the product of the primes.
+func (s Set) StoredPolyBytes(n, limbs, drop int) int {
+	if drop == 0 {
+		return s.FullPolyBytes(n, limbs)
+	}
+	return packed(n, s.Modulus(limbs).BitLen()-drop)
+}
+
+// CheckStored reports a number of bits that cannot be left out of stored coefficients over the first limbs primes.
+func (s Set) CheckStored(limbs, drop int) error {
+	if most := s.Modulus(limbs).BitLen() - 8; drop < 0 || drop > most {
+		return fmt.Errorf("rlweparams: set %s: %d bits left out of stored coefficients, expected 0 to %d", s.Name, drop, most)
+	}
+	return nil
+}
+
 // ResponsePolyBytes is the size of n response coefficients with the low drop bits left out.
 func (s Set) ResponsePolyBytes(n, drop int) int { return packed(n, s.ResponseBits()-drop) }
 

@@ -75,13 +75,13 @@ func TestLookupIsACopy(t *testing.T) {
 func TestNoise(t *testing.T) {
 	s, _ := Lookup("n4096")
 	// Hand-computed: zero encryption 3.24·sqrt(1+2·4096·2/3) = 239 at 2^(37-50).
-	if n := s.MatMulNoise(128, 2, 37, 0, 0); math.Abs(n.Std-239.4/8192) > 0.002 || n.Hard != 0 {
+	if n := s.MatMulNoise(128, 2, 37, Drops{}); math.Abs(n.Std-239.4/8192) > 0.002 || n.Hard != 0 {
 		t.Errorf("l=37: %+v", n)
 	}
 	if s.ZeroFirst(40) || !s.ZeroFirst(41) {
 		t.Error("zero should be added before the limb drop above 40 bits")
 	}
-	noise := func(d0, d1 int) Noise { return s.MatMulNoise(768, 1, 37, d0, d1) }
+	noise := func(d0, d1 int) Noise { return s.MatMulNoise(768, 1, 37, Drops{C0: d0, C1: d1}) }
 	d0, d1 := s.Drops(noise, 768, 768, 12)
 	// The design's example: about 36 bits of c1 and 30 of c0 stay at l=37, t=12.
 	if left := 50 - d1; left < 35 || left > 37 {
@@ -96,8 +96,22 @@ func TestNoise(t *testing.T) {
 	if d0, d1 := s.Drops(noise, 768, 768, 0); d0 != 0 || d1 != 0 {
 		t.Error("bits dropped without truncation")
 	}
+	// Stored bits go for next to nothing as long as they matter less than the response's, and share its budget.
+	for _, reuse := range []float64{1, 8, 100} {
+		matmul := func(d Drops) Noise { return s.MatMulNoise(128, 2, 38, d) }
+		size := DropSizes{Limbs: 2, Stored: 128 * 3 * 384 / reuse, Responses: 16, Sent: 768, Outputs: 32 * 384}
+		alone0, alone1 := s.Drops(func(c0, c1 int) Noise { return matmul(Drops{C0: c0, C1: c1}) }, 768, 32*384, 12)
+		d := s.StoredDrops(matmul, size, 12)
+		t.Logf("reuse %v: %+v, responses alone %d and %d", reuse, d, alone0, alone1)
+		if d.Stored < 24 || d.Stored > 31 || d.C1 > alone1 || matmul(d).Bound(size.Outputs) > 512 {
+			t.Errorf("reuse %v: %+v with a bound of %v", reuse, d, matmul(d).Bound(size.Outputs))
+		}
+		if d := s.StoredDrops(matmul, size, 0); d != (Drops{}) {
+			t.Errorf("%+v left out without truncation", d)
+		}
+	}
 	w, _ := Lookup("n8192")
-	if m := w.MatMulNoise(3072, 10, 64, 0, 0).MaxUlp(1 << 20); m != 1 {
+	if m := w.MatMulNoise(3072, 10, 64, Drops{}).MaxUlp(1 << 20); m != 1 {
 		t.Errorf("l=64: %d ulp", m)
 	}
 }
@@ -110,6 +124,18 @@ func TestBytes(t *testing.T) {
 	w, _ := Lookup("n8192")
 	if got := w.ResponseBytes(10, 0, 0); got != 8192*104/8+10*104/8 {
 		t.Errorf("two-limb response %d", got)
+	}
+	if got := s.StoredPolyBytes(3, 2, 0); got != 2*19 {
+		t.Errorf("stored polynomial %d", got)
+	}
+	if got := s.StoredPolyBytes(3, 2, 28); got != 3*8+3 {
+		t.Errorf("stored polynomial without 28 bits %d", got)
+	}
+	if got := w.StoredPolyBytes(3, 3, 12); got != 3*8+3*8+(3*16+7)/8 {
+		t.Errorf("stored three-limb polynomial without 12 bits %d", got)
+	}
+	if s.CheckStored(2, 92) != nil || s.CheckStored(2, 93) == nil || s.CheckStored(1, 43) == nil || s.CheckStored(2, -1) == nil {
+		t.Error("CheckStored")
 	}
 	if got := w.ResponsePolyBytes(3, 30); got != 3*8+(3*10+7)/8 {
 		t.Errorf("two-limb polynomial %d", got)

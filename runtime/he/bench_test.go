@@ -18,7 +18,9 @@ func BenchmarkMatMul(b *testing.B) {
 	for _, s := range []struct{ k, n, t int }{{128, 384, 2}, {128, 128, 4}, {128, 512, 1}, {512, 128, 2}} {
 		m := MatMul{Set: "n4096", M: 32, K: s.k, N: s.n, T: s.t, Width: 37}
 		set, _ := rlweparams.Lookup(m.Set)
-		m.DropC0, m.DropC1 = set.Drops(func(d0, d1 int) rlweparams.Noise { return set.MatMulNoise(m.K, m.T, m.Width, d0, d1) }, m.T*m.N, m.M*m.N, 12)
+		m.DropC0, m.DropC1 = set.Drops(func(d0, d1 int) rlweparams.Noise {
+			return set.MatMulNoise(m.K, m.T, m.Width, rlweparams.Drops{C0: d0, C1: d1})
+		}, m.T*m.N, m.M*m.N, 12)
 		b.Run(fmt.Sprintf("%dx%d_T%d", s.k, s.n, s.t), func(b *testing.B) {
 			rng := seeded(1)
 			key, _ := NewSecretKey(m.Set, rng)

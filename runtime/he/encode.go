@@ -55,7 +55,7 @@ func (p *params) wide(x poly, j int, mod *modulus) (hi, lo uint64) {
 	// u = x0 + q0·((x1 - x0)/q0 mod q1); primes descend, so x0 may exceed q1.
 	l1 := &p.limbs[1]
 	x0 := l1.mod.Reduce(0, l1.mod.Mont(x[0][j]))
-	v := l1.mulMont(l1.minus(x[1][j], x0), mod.lift)
+	v := l1.mulMont(l1.minus(x[1][j], x0), l1.lift[0])
 	hi, lo = bits.Mul64(v, p.limbs[0].q)
 	var c uint64
 	lo, c = bits.Add64(lo, x[0][j], 0)

@@ -7,6 +7,7 @@ import (
 	"nimbus/internal/kernel"
 	"nimbus/internal/packing"
 	"nimbus/internal/prg"
+	"nimbus/internal/rlweparams"
 	"nimbus/internal/z2k"
 	"nimbus/runtime/artifact"
 	"nimbus/runtime/transport"
@@ -32,6 +33,13 @@ type MatMul struct {
 	Width   int    // of the ring
 	// DropC0 and DropC1 are the low bits left out of the two polynomials of a response.
 	DropC0, DropC1 int
+	// DropStored is the low bits left out of each stored coefficient.
+	DropStored int
+}
+
+// Drops is what the error depends on.
+func (m MatMul) Drops() rlweparams.Drops {
+	return rlweparams.Drops{Stored: m.DropStored, C0: m.DropC0, C1: m.DropC1}
 }
 
 // blockRows is how many stored rows are expanded at a time.
@@ -61,6 +69,9 @@ func (m MatMul) setup() (*linear, error) {
 		return nil, err
 	}
 	if err := p.checkWidth(m.Width, p.MaxMatMul, m.DropC0, m.DropC1); err != nil {
+		return nil, fmt.Errorf("%v: %w", m, err)
+	}
+	if err := p.checkStored(p.all(), m.DropStored); err != nil {
 		return nil, fmt.Errorf("%v: %w", m, err)
 	}
 	l := &linear{MatMul: m, p: p, lay: packing.Linear{N: p.n, M: m.M, K: m.K, Cols: m.N, T: m.T}, draw: fresh{}}

@@ -6,7 +6,6 @@ import (
 
 	"nimbus/internal/kernel"
 	"nimbus/internal/prg"
-	"nimbus/internal/z2k"
 	"nimbus/runtime/artifact"
 )
 
@@ -25,8 +24,8 @@ type SectionID struct {
 
 const saltLen = 32
 
-// A section is a salt and its rows one after the other. A row is one ciphertext: for each limb the stored coefficients of
-// the first polynomial, bit-packed. The second polynomial is what the seed
+// A section is a salt and its rows one after the other. A row is one ciphertext: the stored coefficients of the first
+// polynomial (stored.go). The second polynomial is what the seed
 //
 //	SHA-256(label, name, key id, plan digest, salt, row, limb)
 //
@@ -42,7 +41,7 @@ func (m MatMul) Section(name string) (artifact.SectionInfo, error) {
 }
 
 func (m *linear) rowBytes(b int) int {
-	return m.p.FullPolyBytes(m.stored(b).Len, len(m.p.limbs))
+	return m.p.StoredPolyBytes(m.stored(b).Len, len(m.p.limbs), m.DropStored)
 }
 
 func (m *linear) sectionBytes() int64 {
@@ -55,7 +54,7 @@ func (m *linear) sectionBytes() int64 {
 
 // Encrypt writes the section of the weight w, K×N elements of Z_2^Width, encrypted under key. Rows are encrypted in
 // parallel and written in order; progress, if not nil, is called with the number of ciphertexts just written. rng must be
-// fresh for this call. M and the drops play no part.
+// fresh for this call. M and what is left out of responses play no part.
 func (m MatMul) Encrypt(out io.Writer, key *SecretKey, id SectionID, w []uint64, rng *prg.PRG, progress func(rows int)) error {
 	l, err := m.setup()
 	if err != nil {
@@ -79,7 +78,7 @@ func (m *linear) encrypt(out io.Writer, key *SecretKey, id SectionID, w []uint64
 		blk, st := m.lay.Block(b), m.stored(b)
 		err := e.rows(out, m.K, m.rowBytes(b), progress, func(dst []byte, k int, noise *prg.PRG) []byte {
 			msg := w[k*m.N+blk.Start:][:blk.Len]
-			return e.row(dst, msg, b*m.K+k, st.Start, st.Len, m.p.all(), m.Width, noise)
+			return e.row(dst, msg, b*m.K+k, st.Start, st.Len, m.p.all(), m.DropStored, m.Width, noise)
 		})
 		if err != nil {
 			return fmt.Errorf("%v: %w", m, err)
@@ -132,15 +131,15 @@ func (e *encryptor) rows(out io.Writer, count, size int, progress func(int), f f
 	return nil
 }
 
-// row appends an encryption of msg: for each limb of mod, msg + e - a·s on the length coefficients from start on, taken
-// modulo N.
-func (e *encryptor) row(dst []byte, msg []uint64, index, start, length int, mod *modulus, width int, noise *prg.PRG) []byte {
+// row appends an encryption of msg over mod: msg + e - a·s on the length coefficients from start on, taken modulo N,
+// without their low drop bits.
+func (e *encryptor) row(dst []byte, msg []uint64, index, start, length int, mod *modulus, drop, width int, noise *prg.PRG) []byte {
 	p := e.key.p
 	errs := make([]int8, p.n)
 	binomial(noise, errs)
 	enc := newPoly(mod.count, len(msg))
 	p.encode(enc, msg, mod, width)
-	t, cut := make([]uint64, p.n), make([]uint64, length)
+	t, cut := make([]uint64, p.n), newPoly(mod.count, length)
 	for i := range mod.count {
 		l := &p.limbs[i]
 		expand(e.seed(index, i), t, l)
@@ -151,12 +150,11 @@ func (e *encryptor) row(dst []byte, msg []uint64, index, start, length int, mod 
 		for j, v := range enc[i] {
 			t[j] = l.add(t[j], v)
 		}
-		n := copy(cut, t[start:])
-		copy(cut[n:], t)
-		dst = z2k.Pack(dst, cut, l.bits)
+		n := copy(cut[i], t[start:])
+		copy(cut[i][n:], t)
 	}
 	clear(errs)
-	return dst
+	return p.packStored(dst, cut, mod, drop)
 }
 
 // matMulRows reads a weight's section.
@@ -174,15 +172,13 @@ func (m *linear) open(sec artifact.Section) (*matMulRows, error) {
 	return &matMulRows{m: m, sec: sec, salt: [saltLen]byte(sec.Data)}, nil
 }
 
-// row returns the bytes of limb i of row k of block b.
-func (r *matMulRows) row(b, k, i int) []byte {
+// row returns the bytes of row k of block b.
+func (r *matMulRows) row(b, k int) []byte {
 	at := saltLen
 	for j := range b {
 		at += r.m.K * r.m.rowBytes(j)
 	}
-	n := r.m.stored(b).Len
-	before := r.m.p.FullPolyBytes(n, i)
-	return r.sec.Data[at+k*r.m.rowBytes(b)+before:][:r.m.p.FullPolyBytes(n, i+1)-before]
+	return r.sec.Data[at+k*r.m.rowBytes(b):][:r.m.rowBytes(b)]
 }
 
 // fill expands limb i of rows k0 to k0+k-1 of block b: stored coefficients first, then the second polynomial.
@@ -192,10 +188,10 @@ func (r *matMulRows) fill(panels *kernel.Panels, b, k0, k, i int) error {
 	st := m.stored(b)
 	const step = 16
 	return parallel((k+step-1)/step, func(g int) error {
-		row := make([]uint64, st.Len+m.p.n)
+		row, scratch := make([]uint64, st.Len+m.p.n), make([]uint64, 2*st.Len)
 		for j := g * step; j < min((g+1)*step, k); j++ {
 			at := k0 + j
-			if _, err := l.unpack(row[:st.Len], r.row(b, at, i)); err != nil {
+			if err := m.p.unpackStored(row[:st.Len], scratch, r.row(b, at), i, m.p.all(), m.DropStored); err != nil {
 				return fmt.Errorf("row %d: %w", at, err)
 			}
 			seed := publicSeed("matmul", r.sec.KeyID, r.sec.PlanDigest, r.sec.Name, r.salt, b*m.K+at, i)

@@ -106,14 +106,20 @@ func TestMatMul(t *testing.T) {
 		{Set: "n4096", M: 3, K: 64, N: 768, T: 5, Width: 44},
 		{Set: "n4096", M: 3, K: 5, N: 37, T: 3, Width: 33},
 		{Set: "n4096", M: 2, K: 9, N: 4100, T: 1, Width: 30},
+		{Set: "n4096", M: 9, K: 300, N: 64, T: 4, Width: 38, DropC0: 20, DropC1: 14, DropStored: 28},
+		{Set: "n4096", M: 3, K: 5, N: 37, T: 3, Width: 20, DropStored: 36},
+		{Set: "n4096", M: 3, K: 5, N: 37, T: 1, Width: 20, DropStored: 37},
+		{Set: "n4096", M: 2, K: 9, N: 4101, T: 1, Width: 30, DropStored: 1},
+		{Set: "n8192", M: 3, K: 40, N: 101, T: 3, Width: 64, DropStored: 40},
+		{Set: "n8192", M: 3, K: 40, N: 101, T: 2, Width: 50, DropStored: 29},
 		{Set: "n8192", M: 3, K: 40, N: 100, T: 3, Width: 64},
 		{Set: "n8192", M: 2, K: 10, N: 20, T: 2, Width: 64, DropC0: 50, DropC1: 35},
 		{Set: "n8192", M: 2, K: 10, N: 20, T: 1, Width: 64, DropC0: 30, DropC1: 30},
 	} {
-		t.Run(fmt.Sprintf("%s_%d_T%d_l%d", m.Set, m.N, m.T, m.Width), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s_%d_T%d_l%d_d%d", m.Set, m.N, m.T, m.Width, m.DropStored), func(t *testing.T) {
 			got := runMatMul(t, m, nil)
 			set, _ := rlweparams.Lookup(m.Set)
-			bound := set.MatMulNoise(m.K, m.T, m.Width, m.DropC0, m.DropC1).MaxUlp(m.M * m.N)
+			bound := set.MatMulNoise(m.K, m.T, m.Width, m.Drops()).MaxUlp(m.M * m.N)
 			t.Logf("worst error %d ulp, bound %d", got.ulp, bound)
 			if got.ulp > int64(bound) {
 				t.Errorf("error of %d ulp, bound %d", got.ulp, bound)

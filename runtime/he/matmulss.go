@@ -240,7 +240,7 @@ func (m MatMulSS) encryptInputs(key *SecretKey, v []uint64, rng *prg.PRG) []byte
 		msg := make([]uint64, p.n)
 		tiles[i].place(v, stride, at, func(coeff int, x uint64) { msg[coeff] = x })
 		at := saltLen + i*size
-		e.row(out[at:at:at+size], msg, i, 0, p.n, p.all(), m.Width, gens[i])
+		e.row(out[at:at:at+size], msg, i, 0, p.n, p.all(), 0, m.Width, gens[i])
 		return nil
 	})
 	return out

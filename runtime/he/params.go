@@ -28,6 +28,8 @@ type limb struct {
 	tr   transform
 	// drop[j] multiplies by the inverse of limb j's prime, for j above this limb; Montgomery form.
 	drop []uint64
+	// lift[j] multiplies by the inverse of limb j's prime, for j below this limb; Montgomery form.
+	lift []uint64
 	// half[w] is 2^-w in Montgomery form.
 	half [65]uint64
 }
@@ -36,11 +38,10 @@ type limb struct {
 type modulus struct {
 	count int
 	low   uint64      // product mod 2^64
-	max   [2]uint64   // product - 1, low word first
+	max   [3]uint64   // product - 1, low word first
 	bits  int         // of the product
 	crt   []uint64    // (product/q_i)^-1 mod q_i, Montgomery form
 	frac  [][3]uint64 // floor(2^192/q_i), low word first
-	lift  uint64      // q_0^-1 mod q_1 in Montgomery form, for two limbs
 }
 
 // prepared holds every set, each prepared when it is first needed.
@@ -85,6 +86,9 @@ func newParams(set rlweparams.Set) (*params, error) {
 			}
 			l.drop = append(l.drop, l.mod.Mont(inverse(set.Q[j], q)))
 		}
+		for j := range i {
+			l.lift = append(l.lift, l.mod.Mont(inverse(set.Q[j]%q, q)))
+		}
 		l.half[0] = l.mod.Mont(1)
 		for w := 1; w < len(l.half); w++ {
 			l.half[w] = l.mulMont(l.half[w-1], l.mod.Mont((q+1)/2))
@@ -98,8 +102,9 @@ func newParams(set rlweparams.Set) (*params, error) {
 		m.low = words.Uint64()
 		m.bits = prod.BitLen()
 		top := new(big.Int).Sub(prod, big.NewInt(1))
-		m.max[0] = new(big.Int).And(top, new(big.Int).SetUint64(^uint64(0))).Uint64()
-		m.max[1] = new(big.Int).And(new(big.Int).Rsh(top, 64), new(big.Int).SetUint64(^uint64(0))).Uint64()
+		for j := range m.max {
+			m.max[j] = new(big.Int).And(new(big.Int).Rsh(top, uint(64*j)), new(big.Int).SetUint64(^uint64(0))).Uint64()
+		}
 		for i := range count {
 			q := new(big.Int).SetUint64(set.Q[i])
 			rest := new(big.Int).Div(prod, q)
@@ -115,9 +120,6 @@ func newParams(set rlweparams.Set) (*params, error) {
 				f.Rsh(f, 64)
 			}
 			m.frac = append(m.frac, w)
-		}
-		if count == 2 {
-			m.lift = p.limbs[1].mod.Mont(inverse(set.Q[0], set.Q[1]))
 		}
 		p.full[k] = m
 	}

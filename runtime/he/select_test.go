@@ -39,46 +39,15 @@ func TestSelect(t *testing.T) {
 		{Set: "n4096", Tokens: 9, Rows: 100, Types: 3, Cols: 100, Width: 30, DropC0: 12, DropC1: 8},
 		{Set: "n4096", Tokens: 3, Rows: 33, Cols: 128, Width: 42},
 		{Set: "n8192", Tokens: 3, Rows: 20, Types: 2, Cols: 768, Width: 64, DropC0: 20, DropC1: 18},
+		{Set: "n2048", Tokens: 5, Rows: 40, Types: 2, Cols: 101, Width: 25, DropStored: 27, DropC0: 26, DropC1: 20},
+		{Set: "n4096s", Tokens: 3, Rows: 40, Types: 2, Cols: 101, Width: 40, DropStored: 1},
+		{Set: "n8192", Tokens: 3, Rows: 20, Types: 2, Cols: 769, Width: 64, DropStored: 30, DropC0: 20},
+		{Set: "n8192", Tokens: 3, Rows: 20, Cols: 769, Width: 30, DropStored: 70},
 	} {
-		t.Run(fmt.Sprintf("%s_%dx%d_l%d", s.Set, s.Rows, s.Cols, s.Width), func(t *testing.T) {
-			rng := seeded(3)
-			key, err := NewSecretKey(s.Set, rng)
-			if err != nil {
-				t.Fatal(err)
-			}
-			wv := random(rng, s.Rows*s.Cols, s.Width)
-			words := encryptTable(t, s.Words(), key, "word", wv, rng)
-			var segs artifact.Section
-			sv := random(rng, s.Types*s.Cols, s.Width)
-			if s.Types > 0 {
-				segs = encryptTable(t, s.Segments(), key, "type", sv, rng)
-			}
-			ids, types := make([]uint64, s.Tokens), make([]uint64, s.Tokens)
-			want := make([]uint64, s.Tokens*s.Cols)
-			for i := range ids {
-				ids[i] = rng.Uint64() % uint64(s.Rows)
-				if i == 0 {
-					ids[i] = uint64(s.Rows - 1)
-				}
-				row := want[i*s.Cols : (i+1)*s.Cols]
-				copy(row, wv[int(ids[i])*s.Cols:])
-				if s.Types > 0 {
-					types[i] = uint64(i % s.Types)
-					z2k.Add(row, row, sv[int(types[i])*s.Cols:][:s.Cols], s.Width)
-				}
-			}
-			var yc, ys []uint64
-			res := transporttest.TwoParty(t, func(c transport.Conn) (err error) {
-				yc, err = s.Client(c, words, segs, key.Public(), ids, types, rng.Child("online"))
-				return err
-			}, func(c transport.Conn) (err error) {
-				ys, err = s.Server(c, key)
-				return err
-			})
-			z2k.Add(yc, yc, ys, s.Width)
+		t.Run(fmt.Sprintf("%s_%dx%d_l%d_d%d", s.Set, s.Rows, s.Cols, s.Width, s.DropStored), func(t *testing.T) {
+			got, res := runSelect(t, s)
 			set, _ := rlweparams.Lookup(s.Set)
-			bound := set.SelectNoise(1+min(s.Types, 1), s.Width, s.DropC0, s.DropC1).MaxUlp(len(want))
-			got := worst(yc, want, s.Width)
+			bound := set.SelectNoise(1+min(s.Types, 1), s.Width, s.Drops()).MaxUlp(s.Tokens * s.Cols)
 			t.Logf("worst error %d ulp, bound %d", got, bound)
 			if got > int64(bound) {
 				t.Errorf("error of %d ulp, bound %d", got, bound)
@@ -88,6 +57,47 @@ func TestSelect(t *testing.T) {
 			}
 		})
 	}
+}
+
+// runSelect returns the worst error of a selection of random rows.
+func runSelect(t *testing.T, s Select) (int64, transporttest.Result) {
+	t.Helper()
+	rng := seeded(3)
+	key, err := NewSecretKey(s.Set, rng)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wv := random(rng, s.Rows*s.Cols, s.Width)
+	words := encryptTable(t, s.Words(), key, "word", wv, rng)
+	var segs artifact.Section
+	sv := random(rng, s.Types*s.Cols, s.Width)
+	if s.Types > 0 {
+		segs = encryptTable(t, s.Segments(), key, "type", sv, rng)
+	}
+	ids, types := make([]uint64, s.Tokens), make([]uint64, s.Tokens)
+	want := make([]uint64, s.Tokens*s.Cols)
+	for i := range ids {
+		ids[i] = rng.Uint64() % uint64(s.Rows)
+		if i == 0 {
+			ids[i] = uint64(s.Rows - 1)
+		}
+		row := want[i*s.Cols : (i+1)*s.Cols]
+		copy(row, wv[int(ids[i])*s.Cols:])
+		if s.Types > 0 {
+			types[i] = uint64(i % s.Types)
+			z2k.Add(row, row, sv[int(types[i])*s.Cols:][:s.Cols], s.Width)
+		}
+	}
+	var yc, ys []uint64
+	res := transporttest.TwoParty(t, func(c transport.Conn) (err error) {
+		yc, err = s.Client(c, words, segs, key.Public(), ids, types, rng.Child("online"))
+		return err
+	}, func(c transport.Conn) (err error) {
+		ys, err = s.Server(c, key)
+		return err
+	})
+	z2k.Add(yc, yc, ys, s.Width)
+	return worst(yc, want, s.Width), res
 }
 
 func TestSelectRefuses(t *testing.T) {
@@ -114,6 +124,8 @@ func TestSelectRefuses(t *testing.T) {
 		{Set: "n2048", Tokens: 1, Rows: 1, Cols: 2049, Width: 8},
 		{Set: "n2048", Tokens: 1, Rows: 1, Cols: 1, Width: 45},
 		{Set: "n2048", Tokens: 1, Rows: 1, Cols: 1, Width: 8, DropC0: 50},
+		{Set: "n2048", Tokens: 1, Rows: 1, Cols: 1, Width: 8, DropStored: 45},
+		{Set: "n2048", Tokens: 1, Rows: 1, Cols: 1, Width: 8, DropStored: -1},
 		{Set: "n2048", Tokens: 0, Rows: 1, Cols: 1, Width: 8},
 	} {
 		if bad.Check() == nil {

@@ -6,6 +6,7 @@ import (
 
 	"nimbus/internal/packing"
 	"nimbus/internal/prg"
+	"nimbus/internal/rlweparams"
 	"nimbus/internal/z2k"
 	"nimbus/runtime/artifact"
 	"nimbus/runtime/transport"
@@ -17,6 +18,8 @@ type Table struct {
 	Set        string
 	Rows, Cols int
 	Width      int
+	// DropStored is the low bits left out of each stored coefficient.
+	DropStored int
 }
 
 // Select shares rows of a private table that the client picks, and adds to each a row of a second, small one.
@@ -37,6 +40,13 @@ type Select struct {
 	Width  int
 	// DropC0 and DropC1 are the low bits left out of the two polynomials of a response.
 	DropC0, DropC1 int
+	// DropStored is the low bits left out of each stored coefficient.
+	DropStored int
+}
+
+// Drops is what the error depends on.
+func (s Select) Drops() rlweparams.Drops {
+	return rlweparams.Drops{Stored: s.DropStored, C0: s.DropC0, C1: s.DropC1}
 }
 
 func (s Select) String() string {
@@ -44,8 +54,8 @@ func (s Select) String() string {
 }
 
 // Words is the table of W, Segments that of S.
-func (s Select) Words() Table    { return Table{s.Set, s.Rows, s.Cols, s.Width} }
-func (s Select) Segments() Table { return Table{s.Set, s.Types, s.Cols, s.Width} }
+func (s Select) Words() Table    { return Table{s.Set, s.Rows, s.Cols, s.Width, s.DropStored} }
+func (s Select) Segments() Table { return Table{s.Set, s.Types, s.Cols, s.Width, s.DropStored} }
 
 // Check reports a spec that cannot be run.
 func (s Select) Check() error {
@@ -81,6 +91,9 @@ func (t Table) setup() (*table, error) {
 	if err := p.checkWidth(t.Width, p.MaxSelect, 0, 0); err != nil {
 		return nil, fmt.Errorf("table %d×%d: %w", t.Rows, t.Cols, err)
 	}
+	if err := p.checkStored(p.resp(), t.DropStored); err != nil {
+		return nil, fmt.Errorf("table %d×%d: %w", t.Rows, t.Cols, err)
+	}
 	lay := packing.Rows{N: p.n, Count: t.Rows, Cols: t.Cols}
 	if err := lay.Check(); err != nil {
 		return nil, err
@@ -88,7 +101,7 @@ func (t Table) setup() (*table, error) {
 	return &table{t, p, lay}, nil
 }
 
-func (t *table) polyBytes() int { return t.p.FullPolyBytes(t.lay.Stored(), t.p.Resp) }
+func (t *table) polyBytes() int { return t.p.StoredPolyBytes(t.lay.Stored(), t.p.Resp, t.DropStored) }
 
 func (t *table) sectionBytes() int64 {
 	return saltLen + int64(t.lay.Polys())*int64(t.polyBytes())
@@ -121,7 +134,7 @@ func (t Table) Encrypt(out io.Writer, key *SecretKey, id SectionID, v []uint64, 
 	}
 	per := l.lay.PerPoly() * t.Cols
 	return e.rows(out, l.lay.Polys(), l.polyBytes(), progress, func(dst []byte, i int, noise *prg.PRG) []byte {
-		return e.row(dst, v[i*per:min((i+1)*per, len(v))], i, 0, l.lay.Stored(), l.p.resp(), t.Width, noise)
+		return e.row(dst, v[i*per:min((i+1)*per, len(v))], i, 0, l.lay.Stored(), l.p.resp(), t.DropStored, t.Width, noise)
 	})
 }
 
@@ -142,12 +155,11 @@ func (t *table) check(sec artifact.Section) error {
 func (t *table) addSecretRow(acc0, acc1 poly, sec artifact.Section, id int) error {
 	at, offset := t.lay.At(id)
 	data := sec.Data[saltLen+at*t.polyBytes():][:t.polyBytes()]
-	stored := make([]uint64, t.lay.Stored())
+	stored, scratch := make([]uint64, t.lay.Stored()), make([]uint64, 2*t.lay.Stored())
 	a := make([]uint64, t.p.n)
 	for i := range t.p.Resp {
 		l := &t.p.limbs[i]
-		var err error
-		if data, err = l.unpack(stored, data); err != nil {
+		if err := t.p.unpackStored(stored, scratch, data, i, t.p.resp(), t.DropStored); err != nil {
 			return fmt.Errorf("section %s: a ciphertext is malformed: %w", sec.Name, err)
 		}
 		l.addTo(acc0[i], stored[offset:offset+t.Cols])

@@ -226,7 +226,7 @@ func TestErrorsAreSecret(t *testing.T) {
 		p := key.p
 		mod := p.resp()
 		drawnBy := func(e *encryptor) []uint64 {
-			row := e.row(nil, make([]uint64, p.n), 7, 0, p.n, mod, 20, e.errors.Child("row"))
+			row := e.row(nil, make([]uint64, p.n), 7, 0, p.n, mod, 0, 20, e.errors.Child("row"))
 			c0, a := make([]uint64, p.n), make([]uint64, p.n)
 			if _, err := p.limbs[0].unpack(c0, row); err != nil {
 				t.Fatal(err)
