@@ -78,7 +78,7 @@ func TestHostilePeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stock.Close() })
-	session := func(wrapClient, wrapServer func(transport.Conn) transport.Conn) (client, server error, sent [2]int64) {
+	session := func(wrapClient, wrapServer func(transport.Conn) transport.Conn) (sent [2]int64, client, server error) {
 		a, b := mem.Pipe(transport.Timeout(300 * time.Millisecond))
 		done := make(chan error, 1)
 		go func() {
@@ -95,14 +95,14 @@ func TestHostilePeer(t *testing.T) {
 		a.Close()
 		select {
 		case serr := <-done:
-			return err, serr, sent
+			return sent, err, serr
 		case <-time.After(10 * time.Second):
 			t.Fatal("the server hangs")
 		}
-		return err, nil, sent
+		return sent, err, nil
 	}
 	same := func(c transport.Conn) transport.Conn { return c }
-	client, server, sent := session(same, same)
+	sent, client, server := session(same, same)
 	if err := errors.Join(client, server); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestHostilePeer(t *testing.T) {
 				mangle := func(c transport.Conn) transport.Conn { return &mangler{c, n, how} }
 				wraps := [2]func(transport.Conn) transport.Conn{same, same}
 				wraps[from] = mangle
-				client, server, _ := session(wraps[0], wraps[1])
+				_, client, server := session(wraps[0], wraps[1])
 				hit := server
 				if from == 1 {
 					hit = client

@@ -240,6 +240,7 @@ func (sv *Server) serveSetup(ctx context.Context, conn transport.Conn, client Di
 	c := sv.client(client)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
+	told := false // the client saw a part of the progress, and shall see its end
 wait:
 	for {
 		select {
@@ -255,6 +256,15 @@ wait:
 			if err := sendStatus(conn, done, total); err != nil {
 				return err
 			}
+			told = told || total > 0
+		}
+	}
+	if told && c.err == nil {
+		c.mu.Lock()
+		total := c.total
+		c.mu.Unlock()
+		if err := sendStatus(conn, total, total); err != nil {
+			return err
 		}
 	}
 	if c.err != nil {

@@ -35,6 +35,9 @@ func (b *bar) update(p runtime.Progress) {
 		return // already shown as finished
 	}
 	if p.Stage != b.stage {
+		if b.tty && b.width > 0 {
+			fmt.Fprintln(b.w) // the stage before was not seen to finish
+		}
 		b.stage, b.width = p.Stage, 0
 	}
 	b.drawn = time.Now()
