@@ -3,6 +3,7 @@ package z2k
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // PackedLen returns the bytes that n elements of width bits take: n·width bits
@@ -17,11 +18,12 @@ func PackedLen(n, width int) int {
 // and returns the extended slice. The unused top bits of the last byte are 0.
 func Pack(dst []byte, v []uint64, width int) []byte {
 	m := Mask(width)
+	dst = slices.Grow(dst, PackedLen(len(v), width))
 	var acc uint64 // the low n bits wait to be written
 	n := 0
 	for _, x := range v {
 		x &= m
-		acc |= x << n
+		acc |= x << (n & 63)
 		n += width
 		if n >= 64 {
 			dst = binary.LittleEndian.AppendUint64(dst, acc)
@@ -75,12 +77,17 @@ func Unpack(dst []uint64, src []byte, width int) error {
 	return nil
 }
 
+// lowBits has the lowest bit of each byte.
+const lowBits = 0x0101010101010101
+
 // PackBits appends bits, each 0 or 1, to dst, eight to a byte, the first in the
 // lowest bit.
 func PackBits(dst []byte, bits []uint8) []byte {
+	dst = slices.Grow(dst, PackedLen(len(bits), 1))
 	for len(bits) >= 8 {
-		b := bits[:8]
-		dst = append(dst, b[0]&1|b[1]&1<<1|b[2]&1<<2|b[3]&1<<3|b[4]&1<<4|b[5]&1<<5|b[6]&1<<6|b[7]&1<<7)
+		// The product moves bit 8i to 56+i; no other bit gets above 55.
+		x := binary.LittleEndian.Uint64(bits) & lowBits
+		dst = append(dst, byte(x*0x0102040810204080>>56))
 		bits = bits[8:]
 	}
 	if len(bits) > 0 {
@@ -102,8 +109,14 @@ func UnpackBits(dst []uint8, src []byte) error {
 	if r := len(dst) % 8; r != 0 && src[len(src)-1]>>r != 0 {
 		return fmt.Errorf("z2k: %d bits: an unused bit of the last byte is set", len(dst))
 	}
+	for len(dst) >= 8 {
+		// Byte i keeps bit i; adding 127 moves it to the byte's top.
+		x := uint64(src[0]) * lowBits & 0x8040201008040201
+		binary.LittleEndian.PutUint64(dst, (x+127*lowBits)>>7&lowBits)
+		dst, src = dst[8:], src[1:]
+	}
 	for i := range dst {
-		dst[i] = src[i/8] >> (i % 8) & 1
+		dst[i] = src[0] >> i & 1
 	}
 	return nil
 }
