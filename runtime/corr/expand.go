@@ -141,6 +141,18 @@ func (s *softSender) block(k0 []Block, msg []byte) []byte {
 // maskedXOR sets dst ^= bit·src in constant time. The length is a multiple of 8.
 func maskedXOR(dst, src []byte, bit uint8) {
 	mask := -uint64(bit)
+	for len(dst) >= 32 && len(src) >= 32 {
+		d, s := dst[:32], src[:32]
+		d0 := binary.LittleEndian.Uint64(d) ^ mask&binary.LittleEndian.Uint64(s)
+		d1 := binary.LittleEndian.Uint64(d[8:]) ^ mask&binary.LittleEndian.Uint64(s[8:])
+		d2 := binary.LittleEndian.Uint64(d[16:]) ^ mask&binary.LittleEndian.Uint64(s[16:])
+		d3 := binary.LittleEndian.Uint64(d[24:]) ^ mask&binary.LittleEndian.Uint64(s[24:])
+		binary.LittleEndian.PutUint64(d, d0)
+		binary.LittleEndian.PutUint64(d[8:], d1)
+		binary.LittleEndian.PutUint64(d[16:], d2)
+		binary.LittleEndian.PutUint64(d[24:], d3)
+		dst, src = dst[32:], src[32:]
+	}
 	for len(dst) >= 8 && len(src) >= 8 {
 		binary.LittleEndian.PutUint64(dst, binary.LittleEndian.Uint64(dst)^mask&binary.LittleEndian.Uint64(src))
 		dst, src = dst[8:], src[8:]

@@ -156,3 +156,18 @@ func TestFreshTrees(t *testing.T) {
 		}
 	}
 }
+
+func TestUnpackBits(t *testing.T) {
+	src := []byte{0x35, 0xc1, 0xff, 0x00, 0x80, 0x6e}
+	for skip := range 8 {
+		for n := 0; skip+n <= 8*len(src); n++ {
+			dst := make([]uint8, n)
+			unpackBits(dst, src, skip)
+			for j, got := range dst {
+				if want := src[(skip+j)/8] >> ((skip + j) % 8) & 1; got != want {
+					t.Fatalf("skip %d, bit %d of %d: %d, want %d", skip, j, n, got, want)
+				}
+			}
+		}
+	}
+}

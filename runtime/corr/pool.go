@@ -1,5 +1,7 @@
 package corr
 
+import "encoding/binary"
+
 // A pool keeps COTs of one direction in the order in which they were made, and
 // hands each out once.
 type pool struct {
@@ -61,10 +63,7 @@ func (p *pool) take(n int) (keys []Block, choice []uint8) {
 // bits into choice.
 func (p *pool) drop(n int, choice []uint8) {
 	s := &p.segments[0]
-	for j := range choice {
-		bit := s.skip + j
-		choice[j] = s.choice[bit/8] >> (bit % 8) & 1
-	}
+	unpackBits(choice, s.choice, s.skip)
 	if s.choice != nil {
 		s.choice = s.choice[(s.skip+n)/8:]
 		s.skip = (s.skip + n) % 8
@@ -73,5 +72,24 @@ func (p *pool) drop(n int, choice []uint8) {
 	if len(s.keys) == 0 {
 		*s = segment{}
 		p.segments = p.segments[1:]
+	}
+}
+
+// unpackBits sets dst to the bits of src from bit skip < 8 on, one per byte.
+func unpackBits(dst []uint8, src []byte, skip int) {
+	for len(dst) >= 8 {
+		b := src[0] >> skip
+		if skip > 0 {
+			b |= src[1] << (8 - skip)
+		}
+		// Byte i keeps bit i; adding 127 moves it to the byte's top.
+		const low = 0x0101010101010101
+		x := uint64(b) * low & 0x8040201008040201
+		binary.LittleEndian.PutUint64(dst, (x+127*low)>>7&low)
+		dst, src = dst[8:], src[1:]
+	}
+	for j := range dst {
+		bit := skip + j
+		dst[j] = src[bit/8] >> (bit % 8) & 1
 	}
 }
