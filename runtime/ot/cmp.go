@@ -76,13 +76,15 @@ func (c *comparison) result() ([]uint8, error) {
 	var nodes [][]uint64
 	for i, words := range c.words {
 		v := make([]uint64, c.n*c.k)
+		var equal uint64 // nobody asks whether the lowest digits are equal
+		if i > 0 {
+			equal = 2
+		}
 		for e, w := range words {
-			for j := range c.k {
-				g := w >> j & 1
-				if i > 0 {
-					g |= w >> (c.k + j) & 1 << 1
-				}
-				v[e*c.k+j] = g
+			eq := w >> (c.k & 63) << 1
+			bits := v[e*c.k : (e+1)*c.k]
+			for j := range bits {
+				bits[j] = w>>(j&63)&1 | eq>>(j&63)&equal
 			}
 		}
 		c.words[i] = nil
@@ -97,10 +99,10 @@ func (c *comparison) result() ([]uint8, error) {
 			if i == 0 {
 				width = 1 // nobody asks whether the lowest are equal
 			}
-			out := make([]uint64, len(low))
+			out, m := make([]uint64, len(low)), z2k.Mask(width)
 			for j, h := range high {
 				// (g, e) = (g_h, 0) ⊕ e_h·(g_l, e_l), this party's product first.
-				out[j] = h&1 ^ low[j]&-(h>>1)&z2k.Mask(width)
+				out[j] = h&1 ^ low[j]&-(h>>1)&m
 			}
 			next = append(next, out)
 			if len(out) > 0 {

@@ -2,6 +2,7 @@ package ot
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"nimbus/internal/kernel"
@@ -145,7 +146,13 @@ func (p *Protocol) halves(lo, hi, cots int, f func(s *scratch, lo, hi int)) {
 // sendCorrections takes the receiver's COTs of all sets and sends one message
 // with a bit for each, packed per set.
 func (p *Protocol) sendCorrections(recv []ots) error {
-	var msg []byte
+	total := 0
+	for _, s := range recv {
+		units, cots := s.size()
+		total += z2k.PackedLen(units*cots, 1)
+	}
+	msg := grow(&p.msg, total)[:0]
+	p.msg = msg
 	for _, s := range recv {
 		units, cots := s.size()
 		tweak := p.corr.NextTweak(units*s.tweaks(), false)
@@ -180,11 +187,12 @@ func (p *Protocol) sendPayloads(send []ots) error {
 	if err != nil {
 		return fmt.Errorf("receive corrections: %w", err)
 	}
-	var out []byte
+	out := p.msg[:0]
 	for _, s := range send {
 		units, cots := s.size()
 		n := z2k.PackedLen(units*cots, 1)
-		bits := make([]uint8, units*cots)
+		bits := grow(&p.bits, units*cots)
+		p.bits = bits
 		if err := z2k.UnpackBits(bits, msg[:n]); err != nil {
 			return fmt.Errorf("receive corrections: %w", err)
 		}
@@ -198,7 +206,7 @@ func (p *Protocol) sendPayloads(send []ots) error {
 			}
 			at := len(out)
 			total := s.payload(hi - lo)
-			out = append(out, make([]byte, total)...)
+			out = slices.Grow(out, total)[:at+total]
 			p.halves(lo, hi, cots, func(w *scratch, a, b int) {
 				i, j := (a-lo)*cots, (b-lo)*cots
 				// The cut is a multiple of 64 units, so both parts start at a byte.
@@ -214,6 +222,7 @@ func (p *Protocol) sendPayloads(send []ots) error {
 			}
 		}
 	}
+	p.msg = out
 	if len(out) > 0 {
 		if err := p.conn.Send(out); err != nil {
 			return fmt.Errorf("send payloads: %w", err)
@@ -240,7 +249,7 @@ func (p *Protocol) receivePayloads(recv []ots) error {
 		}
 		for _, c := range parts {
 			n := c.s.payload(c.hi - c.lo)
-			if err := c.s.receive(&p.work[0], c.lo, c.hi, msg[:n]); err != nil {
+			if err := p.receive(c.s, c.lo, c.hi, msg[:n]); err != nil {
 				return fmt.Errorf("receive payloads: %w", err)
 			}
 			msg = msg[n:]
@@ -261,4 +270,22 @@ func (p *Protocol) receivePayloads(recv []ots) error {
 		}
 	}
 	return read()
+}
+
+// receive runs s.receive in halves.
+func (p *Protocol) receive(s ots, lo, hi int, payload []byte) error {
+	var first, second error
+	_, cots := s.size()
+	p.halves(lo, hi, cots, func(w *scratch, a, b int) {
+		part := payload[s.payload(a-lo):s.payload(b-lo)]
+		if a == lo {
+			first = s.receive(w, a, b, part)
+		} else {
+			second = s.receive(w, a, b, part)
+		}
+	})
+	if first != nil {
+		return first
+	}
+	return second
 }

@@ -27,6 +27,8 @@ type Protocol struct {
 	corr  *corr.Corr
 	hash  hasher
 	work  [2]scratch
+	msg   []byte  // messages being made, reused
+	bits  []uint8 // the peer's corrections, reused
 	err   error
 }
 
