@@ -15,8 +15,9 @@ var Approximate = Pass{
 Each op gets its own fit, weighted by the distribution of its inputs on the
 calibration text (Nimbus, section 4.2). The pieces meet at the cuts, so a
 comparison may drop low bits: near a cut both neighbours are right. Only squares
-are needed, which cost half a product. The cuts, coefficients, expected and
-worst error stand in the op.`,
+are needed, which cost half a product. There are as few pieces as the function's
+error budget allows, since each costs a comparison. The cuts, coefficients,
+expected and worst error stand in the op.`,
 	In: "nn", Out: "nn",
 	Run: func(m *ir.Module, o *Options) error {
 		var err error
@@ -30,18 +31,20 @@ worst error stand in the op.`,
 					if !ok {
 						return nil
 					}
-					var fit *Fit
-					var lo, hi float64
-					if fit, lo, hi, err = fitOp(op, name, o); err != nil {
+					var r FitReport
+					if r, err = fitOp(op, name, o); err != nil {
 						err = fmt.Errorf("%s of %%%s: %w", op.Name, op.X(0).Name, err)
 						return nil
 					}
+					if o.Fitted != nil {
+						o.Fitted(r)
+					}
 					var coef []any
-					for _, c := range fit.Coef {
+					for _, c := range r.Fit.Coef {
 						coef = append(coef, []any{c[0], c[1], c[2]})
 					}
-					attrs := ir.A("fn", ir.Ident(name), "cuts", fit.Cuts, "coef", coef, "lo", lo, "hi", hi,
-						"rms", round3(fit.RMS), "worst", round3(fit.Worst))
+					attrs := ir.A("fn", ir.Ident(name), "cuts", r.Fit.Cuts, "coef", coef, "lo", r.Density.Lo, "hi", r.Density.Hi,
+						"rms", round3(r.Fit.RMS), "worst", round3(r.Fit.Worst))
 					if r, ok := op.Attrs.Get("range"); ok {
 						attrs.Set("range", r)
 					}
@@ -70,23 +73,35 @@ func functionOf(op *ir.Op) (string, bool) {
 	return "", false
 }
 
-// fitOp fits one op over the interval that its inputs take, at most the
-// function's default interval.
-func fitOp(op *ir.Op, name string, o *Options) (fit *Fit, lo, hi float64, err error) {
-	s := shapes[name]
-	s.Name = name
-	if n, ok := o.Pieces[name]; ok {
-		s.Pieces = n
+// A FitReport says what was fitted to one op, and to which inputs.
+type FitReport struct {
+	Op      *ir.Op // before it was replaced
+	Shape   Shape
+	Density *Density
+	Budget  float64
+	Fit     *Fit
+}
+
+// fitOp fits one op to the inputs that calibration saw, over the function's
+// interval.
+func fitOp(op *ir.Op, name string, o *Options) (FitReport, error) {
+	s, _ := Function(name)
+	r := FitReport{Op: op, Shape: s, Budget: s.Budget}
+	if b, ok := o.ErrorBudget[name]; ok {
+		r.Budget = b
+	} else if b, ok := o.ErrorBudget[""]; ok {
+		r.Budget = b
 	}
-	lo, hi = s.Lo, s.Hi
 	var xs []float64
 	if o.Stats != nil {
 		if xs = o.Stats.Samples[op.X(0).Name]; len(xs) == 0 {
-			return nil, 0, 0, fmt.Errorf("the calibration run saw no input; give more text")
+			return r, fmt.Errorf("the calibration run saw no input; give more text")
 		}
 	}
-	fit, err = FitShape(s, NewDensity(xs, lo, hi))
-	return fit, lo, hi, err
+	r.Density = NewDensity(xs, s.Lo, s.Hi)
+	var err error
+	r.Fit, err = FitWithin(s, r.Budget, r.Density)
+	return r, err
 }
 
 // round3 keeps three significant digits: enough for a report, and stable text.

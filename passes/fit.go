@@ -2,53 +2,12 @@ package passes
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sort"
+	"strconv"
 )
-
-// Density is a weighted histogram of the inputs of one scalar function, taken
-// from the model's own calibration text (Nimbus, section 4.2).
-type Density struct {
-	Lo, Hi float64   // range of the bins
-	W      []float64 // weight of each of the equal bins; sums to 1
-}
-
-// densityBins is the resolution of a Density. 512 bins over a few units of
-// range put the bin centre within 0.02 of the sample, well below the error of
-// any fit made here.
-const densityBins = 512
-
-// uniformShare is the weight given to the uniform distribution over the whole
-// fitted interval, so that places that the calibration text never visited still
-// count a little and no fit is wild there.
-const uniformShare = 0.02
-
-// NewDensity bins xs over [lo, hi] and mixes in a little of the uniform
-// distribution. Samples outside are counted at the nearest end.
-func NewDensity(xs []float64, lo, hi float64) *Density {
-	d := &Density{Lo: lo, Hi: hi, W: make([]float64, densityBins)}
-	for i := range d.W {
-		d.W[i] = uniformShare / densityBins
-	}
-	if len(xs) == 0 {
-		for i := range d.W {
-			d.W[i] = 1.0 / densityBins
-		}
-		return d
-	}
-	each := (1 - uniformShare) / float64(len(xs))
-	for _, x := range xs {
-		i := int((x - lo) / (hi - lo) * densityBins)
-		d.W[min(max(i, 0), densityBins-1)] += each
-	}
-	return d
-}
-
-// At returns the centre of bin i.
-func (d *Density) At(i int) float64 {
-	return d.Lo + (float64(i)+0.5)*(d.Hi-d.Lo)/float64(len(d.W))
-}
 
 // A Shape says what a fitted function looks like outside the fitted pieces.
 type Shape struct {
@@ -57,22 +16,35 @@ type Shape struct {
 	// Left and Right are the exact tails c0 + c1·x, or nil where the function
 	// is fitted up to the end of the interval.
 	Left, Right []float64
-	Lo, Hi      float64 // default interval when nothing was calibrated
-	Pieces      int     // quadratic pieces to fit between the tails
-	Grid        int     // quadratic coefficients are multiples of 2^-Grid
+	Lo, Hi      float64 // interval of the fit
+	// Budget is the expected error that a fit may have when nothing else is
+	// asked for: what decides how many quadratic pieces there are between the
+	// tails. 0 means that the tails are the function and nothing is fitted.
+	Budget float64
+	Grid   int // quadratic coefficients are multiples of 2^-Grid
 }
 
 // shapes is the table of scalar functions that `approximate` knows: a new
 // function is a row here.
 var shapes = map[string]Shape{
-	"gelu":      {F: geluErf, Left: []float64{0, 0}, Right: []float64{0, 1}, Lo: -5, Hi: 5, Pieces: 2, Grid: 6},
-	"gelu_tanh": {F: geluTanh, Left: []float64{0, 0}, Right: []float64{0, 1}, Lo: -5, Hi: 5, Pieces: 2, Grid: 6},
-	"exp":       {F: math.Exp, Left: []float64{0, 0}, Lo: -8, Hi: 0, Pieces: 3, Grid: 8},
-	"tanh":      {F: math.Tanh, Left: []float64{-1, 0}, Right: []float64{1, 0}, Lo: -5, Hi: 5, Pieces: 4, Grid: 6},
-	"sigmoid":   {F: sigmoid, Left: []float64{0, 0}, Right: []float64{1, 0}, Lo: -8, Hi: 8, Pieces: 4, Grid: 7},
-	"silu":      {F: func(x float64) float64 { return x * sigmoid(x) }, Left: []float64{0, 0}, Right: []float64{0, 1}, Lo: -8, Hi: 8, Pieces: 4, Grid: 7},
+	"gelu":      {F: geluErf, Left: []float64{0, 0}, Right: []float64{0, 1}, Lo: -5, Hi: 5, Budget: 0.018, Grid: 6},
+	"gelu_tanh": {F: geluTanh, Left: []float64{0, 0}, Right: []float64{0, 1}, Lo: -5, Hi: 5, Budget: 0.018, Grid: 6},
+	"exp":       {F: math.Exp, Left: []float64{0, 0}, Lo: -8, Hi: 0, Budget: 0.0036, Grid: 8},
+	"tanh":      {F: math.Tanh, Left: []float64{-1, 0}, Right: []float64{1, 0}, Lo: -5, Hi: 5, Budget: 0.0045, Grid: 6},
+	"sigmoid":   {F: sigmoid, Left: []float64{0, 0}, Right: []float64{1, 0}, Lo: -8, Hi: 8, Budget: 0.0028, Grid: 7},
+	"silu":      {F: func(x float64) float64 { return x * sigmoid(x) }, Left: []float64{0, 0}, Right: []float64{0, 1}, Lo: -8, Hi: 8, Budget: 0.007, Grid: 7},
 	"relu":      {F: func(x float64) float64 { return max(x, 0) }, Left: []float64{0, 0}, Right: []float64{0, 1}, Lo: -5, Hi: 5},
 }
+
+// Function returns the scalar function that a piecewise op or fit calls name.
+func Function(name string) (Shape, bool) {
+	s, ok := shapes[name]
+	s.Name = name
+	return s, ok
+}
+
+// Functions returns the names of all scalar functions, sorted.
+func Functions() []string { return slices.Sorted(maps.Keys(shapes)) }
 
 func geluErf(x float64) float64 { return 0.5 * x * (1 + math.Erf(x/math.Sqrt2)) }
 
@@ -98,16 +70,81 @@ func (f *Fit) Eval(x float64) float64 {
 	return c[0] + x*(c[1]+x*c[2])
 }
 
+// Quadratics counts the pieces that are no straight line: what a plan has to
+// square for.
+func (f *Fit) Quadratics() int {
+	n := 0
+	for _, c := range f.Coef {
+		if c[2] != 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // cutGrid is the spacing of the cuts: a multiple of every input format's ulp
 // that the quantiser may choose (five fraction bits or more), so that rounding
 // never moves a cut and never opens a gap between two pieces.
 const cutGrid = 1.0 / 32
 
-// FitShape fits s to the density by weighted least squares inside a search over
-// the cuts (Nimbus, equation 3 and appendix C.2; unlike the paper the pieces
-// meet at the cuts, which lets comparisons be coarse).
-func FitShape(s Shape, d *Density) (*Fit, error) {
-	if s.Pieces == 0 { // nothing to fit: the tails meet at zero
+// MaxPieces is the most quadratic pieces that a search for a fit within a budget
+// tries: beyond, the grid of the coefficients and the ulp of the input are what
+// limits a fit.
+const MaxPieces = 8
+
+// A BudgetError says that no fit of at most MaxPieces pieces is good enough.
+type BudgetError struct {
+	Function string
+	Budget   float64 // the expected error that was allowed
+	Best     float64 // the least that was found
+}
+
+func (e *BudgetError) Error() string {
+	return fmt.Sprintf("no fit of %s with at most %d quadratic pieces has an expected error of %g or less; the best has %.2g: allow at least that much",
+		e.Function, MaxPieces, e.Budget, roundUp(e.Best))
+}
+
+// Least is a budget for the function that can be met.
+func (e *BudgetError) Least() float64 { return roundUp(e.Best) }
+
+// roundUp keeps two significant digits and never gets smaller.
+func roundUp(x float64) float64 {
+	if x <= 0 {
+		return 0
+	}
+	s := math.Pow(10, math.Floor(math.Log10(x))-1)
+	up := math.Ceil(x/s) * s
+	up, _ = strconv.ParseFloat(strconv.FormatFloat(up, 'g', 2, 64), 64)
+	return up
+}
+
+// FitWithin returns the fit of s that has the fewest pieces, and so the fewest
+// cuts to compare with, among those whose expected error is within the budget;
+// a *BudgetError if there is none.
+func FitWithin(s Shape, budget float64, d *Density) (*Fit, error) {
+	if s.Budget == 0 {
+		return FitShape(s, 0, d)
+	}
+	best := math.Inf(1)
+	for n := 1; n <= MaxPieces; n++ {
+		f, err := FitShape(s, n, d)
+		if err != nil {
+			return nil, err
+		}
+		if f.RMS <= budget {
+			return f, nil
+		}
+		best = min(best, f.RMS)
+	}
+	return nil, &BudgetError{s.Name, budget, best}
+}
+
+// FitShape fits s with the given number of quadratic pieces to the density by
+// weighted least squares inside a search over the cuts (Nimbus, equation 3 and
+// appendix C.2; unlike the paper the pieces meet at the cuts, which lets
+// comparisons be coarse).
+func FitShape(s Shape, pieces int, d *Density) (*Fit, error) {
+	if pieces == 0 { // nothing to fit: the tails meet at zero
 		f := &Fit{Cuts: []float64{0}, Coef: [][3]float64{{s.Left[0], s.Left[1]}, {s.Right[0], s.Right[1]}}}
 		f.measure(s, d)
 		return f, nil
@@ -115,7 +152,7 @@ func FitShape(s Shape, d *Density) (*Fit, error) {
 	if s.Left == nil {
 		return nil, fmt.Errorf("fit %s: a left tail is needed", s.Name)
 	}
-	n := s.Pieces + 1 // knots; without a right tail the last one is the fixed end d.Hi
+	n := pieces + 1 // knots; without a right tail the last one is the fixed end d.Hi
 	free := n
 	if s.Right == nil {
 		free = n - 1

@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -32,9 +33,8 @@ func TestFitShapes(t *testing.T) {
 		{"sigmoid", 4, 0, 2, 0.02},
 		{"silu", 4, 0, 2, 0.05},
 	} {
-		s := shapes[c.name]
-		s.Name, s.Pieces = c.name, c.pieces
-		f, err := FitShape(s, NewDensity(normal(4000, c.mean, c.std), s.Lo, s.Hi))
+		s, _ := Function(c.name)
+		f, err := FitShape(s, c.pieces, NewDensity(normal(4000, c.mean, c.std), s.Lo, s.Hi))
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -49,5 +49,56 @@ func TestFitShapes(t *testing.T) {
 				t.Errorf("%s: pieces %d and %d are %g apart at the cut %g", c.name, i, i+1, gap, x)
 			}
 		}
+	}
+}
+
+// TestFitWithin holds the search for a budget: the fewest pieces that meet it,
+// as many as the table's budgets are made for, and an error where none does.
+func TestFitWithin(t *testing.T) {
+	xs := normal(4000, -0.5, 1.2)
+	for _, c := range []struct {
+		name   string
+		budget float64 // 0 means the function's own
+		pieces int
+	}{
+		{"gelu", 0, 2}, {"gelu", 0.05, 1}, {"gelu", 0.0035, 4},
+		{"exp", 0, 3}, {"tanh", 0, 4}, {"relu", 0, 0}, {"relu", 1e-9, 0},
+	} {
+		s, _ := Function(c.name)
+		if c.budget == 0 {
+			c.budget = s.Budget
+		}
+		f, err := FitWithin(s, c.budget, NewDensity(xs, s.Lo, s.Hi))
+		if err != nil {
+			t.Errorf("%s within %g: %v", c.name, c.budget, err)
+			continue
+		}
+		if n := f.Quadratics(); n != c.pieces || f.RMS > c.budget {
+			t.Errorf("%s within %g: %d pieces with an error of %g, want %d", c.name, c.budget, n, f.RMS, c.pieces)
+		}
+	}
+	s, _ := Function("tanh")
+	d := NewDensity(xs, s.Lo, s.Hi)
+	_, err := FitWithin(s, 1e-6, d)
+	var unmet *BudgetError
+	if !errors.As(err, &unmet) {
+		t.Fatalf("a budget that nothing meets: %v", err)
+	}
+	if _, err := FitWithin(s, unmet.Least(), d); err != nil {
+		t.Errorf("the budget that the error asks for: %v", err)
+	}
+}
+
+func TestDensity(t *testing.T) {
+	d := NewDensity([]float64{-3, -0.5, 0.5, 2}, -1, 1)
+	if d.Samples != 4 || d.Outside != 0.5 {
+		t.Errorf("%d samples, %g outside; want 4, 0.5", d.Samples, d.Outside)
+	}
+	sum := 0.0
+	for _, w := range d.W {
+		sum += w
+	}
+	if math.Abs(sum-1) > 1e-9 {
+		t.Errorf("the weights sum to %g", sum)
 	}
 }

@@ -37,8 +37,13 @@ type Options struct {
 	// it once when there are no Stats yet.
 	Observe func(*ir.Module) (*Stats, error)
 
-	// Pieces overrides the number of quadratic pieces per function name.
-	Pieces map[string]int
+	// ErrorBudget is the expected error that the fit of a function may have, per
+	// function name; the name "" stands for all that are not named. A function
+	// without either has the budget of its row in shapes.
+	ErrorBudget map[string]float64
+
+	// Fitted, if any, is told of every fit.
+	Fitted func(FitReport)
 
 	// Margin multiplies every calibrated range before a width is chosen; 0
 	// means DefaultMargin.

@@ -63,6 +63,7 @@ type compileFlags struct {
 	model  modelFlags
 	text   string
 	margin float64
+	budget budgets
 	lower  backend.Options
 	dump   dumper
 }
@@ -71,6 +72,8 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 	f.model.flags(fs)
 	fs.StringVar(&f.text, "text", "", "calibrate on `FILE`, one text a line")
 	fs.Float64Var(&f.margin, "margin", passes.DefaultMargin, "head room over calibrated ranges, a `FACTOR`")
+	f.budget = budgets{}
+	fs.Var(f.budget, "error-budget", budgetUsage)
 	fs.IntVar(&f.lower.Reuse, "reuse", backend.DefaultReuse, "expect `N` inferences per setup: what weighs setup bytes against online bytes")
 	fs.IntVar(&f.lower.SoftSpoken, "softspoken", 8, "field size exponent `K` of the OT extension, 2, 4 or 8: larger means fewer offline bytes and more work")
 	fs.BoolVar(&f.lower.PublicEmbedding, "public-embedding", false, "publish the embedding tables: the client looks its rows up in the clear, and learns the tables")
@@ -102,12 +105,12 @@ func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 		Source:   m.source,
 		Examples: examples,
 		Pipeline: pipeline,
-		Passes:   passes.Options{Margin: f.margin},
+		Passes:   passes.Options{Margin: f.margin, ErrorBudget: f.budget},
 		Lower:    f.lower,
 		Dump:     f.dump.dump,
 	}
 	if err := backend.Compile(out, job); err != nil {
-		return nil, err
+		return nil, budgetHint(err)
 	}
 	return out, f.dump.dump(len(pipeline)+1, lowerPass, out.String())
 }

@@ -19,6 +19,9 @@ import (
 // stdinName is what "-" is called in positions.
 const stdinName = "<stdin>"
 
+// encodingHint says what to do about text in another encoding.
+const encodingHint = "save the file as UTF-8, for example with iconv -f latin1 -t utf-8 (or -f utf-16)"
+
 // maxText bounds what is read into memory as text.
 const maxText = 256 << 20
 
@@ -45,7 +48,7 @@ func readText(c *console, name string) (display, text string, err error) {
 		return display, "", fmt.Errorf("%s: longer than %d MiB", display, maxText>>20)
 	case !utf8.Valid(data):
 		line, col := invalidAt(data)
-		return display, "", fmt.Errorf("%s:%d:%d: not UTF-8 text", display, line, col)
+		return display, "", hinted(fmt.Errorf("%s:%d:%d: not UTF-8 text", display, line, col), encodingHint)
 	}
 	return display, string(data), nil
 }

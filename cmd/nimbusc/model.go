@@ -174,7 +174,10 @@ func (m *model) calibration(c *console, file string) (display string, lines []st
 	if err != nil {
 		return display, nil, err
 	}
-	for line := range strings.Lines(text) {
+	if i := strings.IndexByte(text, 0); i >= 0 {
+		return display, nil, hinted(fmt.Errorf("%s:%d: a zero byte: not UTF-8 text", display, 1+strings.Count(text[:i], "\n")), encodingHint)
+	}
+	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
 		if line = strings.TrimSpace(line); line != "" {
 			lines = append(lines, line)
 		}
