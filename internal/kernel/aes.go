@@ -25,10 +25,17 @@ func NewStream(key, iv Block) *Stream {
 func (s *Stream) XOR(dst, src []byte) { s.ctr.XORKeyStream(dst, src) }
 
 // Expand fills dst with the first len(dst) bytes of the stream of key at counter 0: a
-// one-time pad of any length from a one-time 128-bit key. It costs about 300 ns
-// more than the bytes themselves.
-func Expand(dst []byte, key Block) {
+// one-time pad of any length from a one-time 128-bit key. It costs some 50 ns
+// more than the bytes themselves with 512-bit AES instructions, and 300 ns
+// without.
+func Expand(dst []byte, key Block) { expand(bestAES, dst, key) }
+
+func expand(unit aesUnit, dst []byte, key Block) {
 	clear(dst)
+	if unit == wideAES {
+		expandWide(dst, key)
+		return
+	}
 	NewStream(key, Block{}).XOR(dst, dst)
 }
 

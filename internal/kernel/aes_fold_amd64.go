@@ -2,6 +2,8 @@
 
 package kernel
 
+import "math/bits"
+
 // wideStreams are the round keys of streams.
 type wideStreams []schedule
 
@@ -27,5 +29,27 @@ func (s *Streams) foldWide(u, rows []byte, stride, n int) {
 		s.counters(&counters)
 		fold512(&u[at], &rows[at], stride, &s.wide[0], s.first, len(s.wide), s.k-1, &counters)
 		s.advance(min(FoldChunk, n-at) / BlockBytes)
+	}
+}
+
+// expandWide sets dst, which is zero, to the stream of key at counter 0: the
+// fold of one stream, which is its only row as well.
+func expandWide(dst []byte, key Block) {
+	var s schedule
+	expandKey(&s, &key)
+	var counters [FoldChunk / BlockBytes]Block
+	for block := uint64(0); len(dst) > 0; block += FoldChunk / BlockBytes {
+		n := min(FoldChunk, len(dst))
+		for i := range (n + BlockBytes - 1) / BlockBytes {
+			counters[i][1] = bits.ReverseBytes64(block + uint64(i))
+		}
+		if n == FoldChunk {
+			fold512(&dst[0], &dst[0], 0, &s, 0, 1, 0, &counters)
+		} else {
+			var last [FoldChunk]byte
+			fold512(&last[0], &last[0], 0, &s, 0, 1, 0, &counters)
+			copy(dst, last[:])
+		}
+		dst = dst[n:]
 	}
 }

@@ -8,3 +8,5 @@ type wideStreams struct{}
 func newWideStreams([]Block) wideStreams { return wideStreams{} }
 
 func (s *Streams) foldWide([]byte, []byte, int, int) {}
+
+func expandWide([]byte, Block) {}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"fmt"
 	"testing"
 )
 
@@ -61,5 +62,32 @@ func TestDoubler(t *testing.T) {
 	NewDoubler(Block{8}).Double(again, src[:1])
 	if again[0] == dst[0] {
 		t.Error("the salt does not matter")
+	}
+}
+
+// TestExpandUnits holds the units equal.
+func TestExpandUnits(t *testing.T) {
+	for n := range 1100 {
+		want, got := make([]byte, n), bytes.Repeat([]byte{3}, n+1)
+		expand(plainAES, want, Block{8, uint64(n)})
+		for unit := plainAES + 1; unit <= bestAES; unit++ {
+			expand(unit, got[:n], Block{8, uint64(n)})
+			if !bytes.Equal(got[:n], want) || got[n] != 3 {
+				t.Fatalf("unit %d: %d bytes differ from the plain unit", unit, n)
+			}
+		}
+	}
+}
+
+func BenchmarkExpand(b *testing.B) {
+	for unit := plainAES; unit <= bestAES; unit++ {
+		for _, n := range []int{344, 2048} {
+			dst := make([]byte, n)
+			b.Run(fmt.Sprintf("unit=%d/%d", unit, n), func(b *testing.B) {
+				for b.Loop() {
+					expand(unit, dst, Block{1})
+				}
+			})
+		}
 	}
 }

@@ -62,12 +62,13 @@ const epochBits = 8
 // A CRH is immutable and safe for concurrent use. The running time depends on
 // the number of blocks and on the tweaks (which are public), not on the blocks.
 type CRH struct {
-	epochKey cipher.Block
+	epochs   cipher.Block // AES under the salt
+	schedule schedule     // the same, where it is used instead
 }
 
 // NewCRH returns the hash for a session's public salt.
 func NewCRH(salt Block) *CRH {
-	return &CRH{epochKey: newAES(salt)}
+	return &CRH{epochs: newAES(salt), schedule: newSchedule(salt)}
 }
 
 // HashBlocks sets dst[j] = H(tweak0+j, src[j]). The slices have equal length
@@ -96,6 +97,10 @@ const (
 	wideAES                  // 512-bit instructions, 16 blocks at a time
 )
 
+// A schedule is the eleven round keys of AES-128, for the units other than the
+// plain one.
+type schedule [11]Block
+
 func (h *CRH) hashGroups(unit aesUnit, dst, src []Block, group int, tweak uint64) {
 	for len(src) > 0 {
 		// As many groups as this epoch's key may still hash.
@@ -109,9 +114,12 @@ func (h *CRH) hashGroups(unit aesUnit, dst, src []Block, group int, tweak uint64
 
 // key returns the key of π in an epoch.
 func (h *CRH) key(epoch uint64) Block {
+	if bestAES != plainAES {
+		return h.schedule.encrypt(Block{epoch})
+	}
 	var b [BlockBytes]byte
 	binary.LittleEndian.PutUint64(b[:], epoch)
-	h.epochKey.Encrypt(b[:], b[:])
+	h.epochs.Encrypt(b[:], b[:])
 	return LoadBlock(b[:])
 }
 

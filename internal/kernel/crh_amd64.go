@@ -24,8 +24,24 @@ func findAES() aesUnit {
 	return wideAES
 }
 
-// A schedule is the eleven round keys of AES-128.
-type schedule [11]Block
+// newSchedule returns the round keys of key, or nothing where they are not used.
+func newSchedule(key Block) (s schedule) {
+	if bestAES != plainAES {
+		expandKey(&s, &key)
+	}
+	return s
+}
+
+// encrypt returns AES of b.
+func (s *schedule) encrypt(b Block) Block {
+	encryptBlock(&b, s)
+	return b
+}
+
+// encryptBlock encrypts b in place.
+//
+//go:noescape
+func encryptBlock(b *Block, s *schedule)
 
 // expandKey sets s to the round keys of key.
 //

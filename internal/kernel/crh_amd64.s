@@ -38,6 +38,29 @@ TEXT ·expandKey(SB), NOSPLIT, $0-16
 	NEXT(0x36, 160)
 	RET
 
+#define ROUND1(at, OP) \
+	MOVOU at(AX), X1 \
+	OP X1, X0
+
+// func encryptBlock(b *Block, s *schedule)
+TEXT ·encryptBlock(SB), NOSPLIT, $0-16
+	MOVQ  b+0(FP), DI
+	MOVQ  s+8(FP), AX
+	MOVOU (DI), X0
+	ROUND1(0, PXOR)
+	ROUND1(16, AESENC)
+	ROUND1(32, AESENC)
+	ROUND1(48, AESENC)
+	ROUND1(64, AESENC)
+	ROUND1(80, AESENC)
+	ROUND1(96, AESENC)
+	ROUND1(112, AESENC)
+	ROUND1(128, AESENC)
+	ROUND1(144, AESENC)
+	ROUND1(160, AESENCLAST)
+	MOVOU X0, (DI)
+	RET
+
 // One round of X0..X7 with the round key at(AX).
 #define ROUND8(at, OP) \
 	MOVOU at(AX), X8 \
