@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -30,11 +29,11 @@ import (
 //
 // and the condition [embedded]: the program holds compiled plans.
 func TestNimbusRun(t *testing.T) {
-	path, err := buildNimbusRun()
-	if err != nil {
-		t.Fatal(err)
+	bin := t.TempDir()
+	build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "nimbus/cmd/nimbus-run", "nimbus/cmd/nimbusc")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	bin := filepath.Dir(path)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -76,19 +75,6 @@ func TestNimbusRun(t *testing.T) {
 		},
 	})
 }
-
-var buildNimbusRun = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "nimbus-run")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "nimbus-run")
-	out, err := exec.Command("go", "build", "-o", path, "nimbus/cmd/nimbus-run").CombinedOutput()
-	if err != nil {
-		os.Stderr.Write(out)
-	}
-	return path, err
-})
 
 func dialPlain(addr string) (net.Conn, error) {
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
