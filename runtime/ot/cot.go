@@ -73,12 +73,8 @@ func (c *cots) pads(dst []uint64, s *scratch, h hasher, keys []kernel.Block, twe
 		for j := range keys {
 			kernel.Expand(row, b[j])
 			out := dst[j*c.cols : (j+1)*c.cols]
-			for i := 0; i < len(out); i += per {
-				w := binary.LittleEndian.Uint64(row[i/per*8:])
-				for k := i; k < min(i+per, len(out)); k++ {
-					out[k] = w & m
-					w >>= c.width & 63
-				}
+			for i := 0; len(out) > 0; i += 8 {
+				out = c.cut(out, binary.LittleEndian.Uint64(row[i:]), per, m)
 			}
 		}
 		return
@@ -93,21 +89,35 @@ func (c *cots) pads(dst []uint64, s *scratch, h hasher, keys []kernel.Block, twe
 	h.HashBlocks(b, b, tweak)
 	for j := range keys {
 		out := dst[j*c.cols : (j+1)*c.cols]
-		for i := 0; i < len(out); i += per {
-			word := i / per
-			w := b[j*blocks+word/2][word%2]
-			for k := i; k < min(i+per, len(out)); k++ {
-				out[k] = w & m
-				w >>= c.width & 63
-			}
+		for i := 0; len(out) > 0; i++ {
+			out = c.cut(out, b[j*blocks+i/2][i%2], per, m)
 		}
 	}
 }
+
+// cut sets the first per elements of dst to the lanes of w and returns the rest.
+func (c *cots) cut(dst []uint64, w uint64, per int, m uint64) []uint64 {
+	now := dst[:min(per, len(dst))]
+	for k := range now {
+		now[k] = w & m
+		w >>= c.width & 63
+	}
+	return dst[len(now):]
+}
+
+// rowBatch is the number of rows worked on at a time. It is 64 because a payload
+// of so many rows is a whole number of bytes.
+const rowBatch = 64
 
 func (c *cots) choose(s *scratch, h hasher, lo, hi int, choice []uint8, keys []kernel.Block, tweak uint64) {
 	if c.cols == 1 {
 		c.chooseSingle(s, h, lo, choice, keys, tweak)
 		return
+	}
+	for ; hi-lo > rowBatch; lo += rowBatch {
+		c.choose(s, h, lo, lo+rowBatch, choice[:rowBatch], keys[:rowBatch], tweak)
+		choice, keys = choice[rowBatch:], keys[rowBatch:]
+		tweak += uint64(rowBatch * c.tweaks())
 	}
 	vals := grow(&s.vals, (hi-lo)*c.cols)
 	s.vals = vals
@@ -131,12 +141,17 @@ func (c *cots) send(s *scratch, h hasher, lo, hi int, correction []uint8, k0 []k
 	if c.cols == 1 {
 		return c.sendSingle(s, h, lo, correction, k0, delta, tweak, out)
 	}
+	for ; hi-lo > rowBatch; lo += rowBatch {
+		out = c.send(s, h, lo, lo+rowBatch, correction[:rowBatch], k0[:rowBatch], delta, tweak, out)
+		correction, k0 = correction[rowBatch:], k0[rowBatch:]
+		tweak += uint64(rowBatch * c.tweaks())
+	}
 	n := hi - lo
 	r := grow(&s.vals, n*c.cols) // masks when the peer's choice is 0
 	s.vals = r
 	t := grow(&s.other, n*c.cols) // and when it is 1, then the payload
 	s.other = t
-	keys := make([]kernel.Block, n)
+	keys := make([]kernel.Block, n) // at most a batch
 	for j, k := range k0 {
 		flip := -uint64(correction[j])
 		keys[j] = kernel.Block{k[0] ^ delta[0]&flip, k[1] ^ delta[1]&flip}
@@ -167,6 +182,13 @@ func (c *cots) receive(s *scratch, lo, hi int, payload []byte) error {
 	if c.cols == 1 {
 		return c.receiveSingle(s, lo, hi, payload)
 	}
+	for ; hi-lo > rowBatch; lo += rowBatch {
+		n := min(len(payload), c.payload(rowBatch)) // all bytes there is a row of
+		if err := c.receive(s, lo, lo+rowBatch, payload[:n]); err != nil {
+			return err
+		}
+		payload = payload[n:]
+	}
 	vals := grow(&s.vals, (hi-lo)*c.cols)
 	s.vals = vals
 	if err := z2k.Unpack(vals, payload, c.width); err != nil {
@@ -179,11 +201,11 @@ func (c *cots) receive(s *scratch, lo, hi int, payload []byte) error {
 		out := dst[(j-lo)*c.cols : (j-lo+1)*c.cols]
 		if c.xor {
 			for i, v := range row {
-				out[i] ^= v & chosen << c.shift
+				out[i] ^= v & chosen << (c.shift & 63)
 			}
 		} else {
 			for i, v := range row {
-				out[i] += v & chosen << c.shift
+				out[i] += v & chosen << (c.shift & 63)
 			}
 		}
 	}
