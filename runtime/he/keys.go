@@ -28,6 +28,7 @@ type PublicKey struct {
 	b      poly // coefficients, as sent
 	an, bn poly // transforms in their form
 	id     [32]byte
+	zeros  *ZeroPool // of one session; nil for a key at rest
 }
 
 // NewSecretKey draws a key for the named set.

@@ -138,13 +138,13 @@ func (m *linear) client(conn transport.Conn, sec artifact.Section, pk *PublicKey
 	}
 	y := make([]uint64, m.M*m.N)
 	resp := &responder{p: m.p, pk: pk, width: m.Width, drop0: m.DropC0, drop1: m.DropC1, draw: m.draw}
-	gens := children(rng, "he matmul", m.lay.Responses())
+	each := tickets(rng, "he matmul", m.lay.Responses(), pk, m.p.zeroLimbs(len(m.p.limbs), m.Width))
 	for b := range m.lay.Blocks() {
 		acc, err := m.accumulate(rows, b, xs)
 		if err != nil {
 			return nil, fmt.Errorf("%v: section %s: %w", m, sec.Name, err)
 		}
-		if err := m.respond(conn, resp, b, acc, y, gens[b*m.lay.Groups():]); err != nil {
+		if err := m.respond(conn, resp, b, acc, y, each[b*m.lay.Groups():]); err != nil {
 			return nil, fmt.Errorf("%v: %w", m, err)
 		}
 	}
@@ -183,7 +183,7 @@ func (m *linear) accumulate(rows *matMulRows, b int, xs []int64) ([]*kernel.Resi
 }
 
 // respond packs, finishes and sends the responses of block b, and writes the client's share to y.
-func (m *linear) respond(conn transport.Conn, resp *responder, b int, acc []*kernel.Residues, y []uint64, gens []*prg.PRG) error {
+func (m *linear) respond(conn transport.Conn, resp *responder, b int, acc []*kernel.Residues, y []uint64, each []ticket) error {
 	groups := m.lay.Groups()
 	blk := m.lay.Block(b)
 	for g0 := 0; g0 < groups; g0 += batch {
@@ -194,7 +194,7 @@ func (m *linear) respond(conn transport.Conn, resp *responder, b int, acc []*ker
 			rows := m.lay.GroupRows(g)
 			acc0, acc1 := m.pack(acc, b, rows)
 			out := make([]uint64, rows.Len*blk.Len)
-			msgs[i] = resp.finish(make([]byte, 0, resp.bytes(len(out))), out, acc0, acc1, positions(len(out)), gens[g])
+			msgs[i] = resp.finish(make([]byte, 0, resp.bytes(len(out))), out, acc0, acc1, positions(len(out)), each[g])
 			for t := range rows.Len {
 				copy(y[(rows.Start+t)*m.N+blk.Start:], out[t*blk.Len:(t+1)*blk.Len])
 			}

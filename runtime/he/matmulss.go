@@ -39,7 +39,7 @@ func ExchangeKeys(conn transport.Conn, sets []string, rng *prg.PRG) (*SessionKey
 			return nil, fmt.Errorf("he: exchange keys: the peer sent no key for set %s", s)
 		}
 	}
-	return &SessionKeys{own, peer}, nil
+	return &SessionKeys{own, peer.Pooled()}, nil
 }
 
 // String hides the keys.
@@ -146,14 +146,14 @@ func (m MatMulSS) run(conn transport.Conn, keys *SessionKeys, x, y []uint64, rng
 	}
 	z := make([]uint64, m.Batch*nz)
 	outputs := m.Tile.Outputs(m.product())
-	gens := children(rng, "he matmul_ss outputs", m.Batch*outputs)
+	each := tickets(rng, "he matmul_ss outputs", m.Batch*outputs, peer, p.zeroLimbs(len(p.limbs), m.Width))
 	resp := &responder{p: p, pk: peer, width: m.Width, drop0: m.DropC0, drop1: m.DropC1, draw: draw}
 	for h := range m.Batch {
 		in, err := conn.Recv(m.inputBytes(p))
 		if err != nil {
 			return nil, fmt.Errorf("%v: recv: %w", m, err)
 		}
-		msg, err := m.evaluate(resp, in, plain[h*np:(h+1)*np], z[h*nz:(h+1)*nz], gens[h*outputs:])
+		msg, err := m.evaluate(resp, in, plain[h*np:(h+1)*np], z[h*nz:(h+1)*nz], each[h*outputs:])
 		if err != nil {
 			return nil, fmt.Errorf("%v: peer's inputs: %w", m, err)
 		}
@@ -248,7 +248,7 @@ func (m MatMulSS) encryptInputs(key *SecretKey, v []uint64, rng *prg.PRG) []byte
 
 // evaluate multiplies the peer's encrypted tiles by this party's share v of the other operand. It returns the responses
 // and adds this party's share of the product to z.
-func (m MatMulSS) evaluate(resp *responder, in []byte, v, z []uint64, gens []*prg.PRG) ([][]byte, error) {
+func (m MatMulSS) evaluate(resp *responder, in []byte, v, z []uint64, each []ticket) ([][]byte, error) {
 	p := resp.p
 	limbs := len(p.limbs)
 	salt, body := [saltLen]byte(in), in[saltLen:]
@@ -314,7 +314,7 @@ func (m MatMulSS) evaluate(resp *responder, in []byte, v, z []uint64, gens []*pr
 			}
 		}
 		share := make([]uint64, len(pos))
-		msgs[i] = resp.finish(make([]byte, 0, resp.bytes(len(pos))), share, sel, acc1, pos, gens[i])
+		msgs[i] = resp.finish(make([]byte, 0, resp.bytes(len(pos))), share, sel, acc1, pos, each[i])
 		outs[i].scatter(z, m.Cols, share)
 		return nil
 	})

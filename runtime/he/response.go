@@ -71,17 +71,22 @@ func (r *responder) bytes(sent int) int { return r.p.ResponseBytes(sent, r.drop0
 
 // finish turns an accumulated ciphertext into a response, appended to dst, and this party's share of it. acc1 is the
 // whole second polynomial; acc0 holds of the first only the coefficients at positions pos. Both have all limbs of the
-// stored ciphertexts and are overwritten. rng is for this response alone.
+// stored ciphertexts and are overwritten. t is for this response alone.
 //
 //  1. Add an encryption of zero, before the limbs are dropped where its noise would be felt, else after.
 //  2. Drop limbs, with rounding, down to the response modulus q.
 //  3. Subtract R, uniform mod q, from every coefficient of acc0; the share is round(2^l·R/q).
 //  4. Leave out low bits: post-processing of what the peer may see anyway.
-func (r *responder) finish(dst []byte, out []uint64, acc0, acc1 poly, pos []int, rng *prg.PRG) []byte {
+func (r *responder) finish(dst []byte, out []uint64, acc0, acc1 poly, pos []int, t ticket) []byte {
 	p := r.p
-	before := len(acc1) > p.Resp && p.ZeroFirst(r.width)
+	before := p.zeroLimbs(len(acc1), r.width) > p.Resp
 	add := func() {
-		z0, z1 := r.draw.zero(r.pk, len(acc1), rng.Child("zero"))
+		var z0, z1 poly
+		if t.zero != nil {
+			z0, z1 = t.zero.z0, t.zero.z1
+		} else {
+			z0, z1 = r.draw.zero(r.pk, len(acc1), t.rng.Child("zero"))
+		}
 		for i := range acc1 {
 			l := &p.limbs[i]
 			for j, k := range pos {
@@ -100,7 +105,7 @@ func (r *responder) finish(dst []byte, out []uint64, acc0, acc1 poly, pos []int,
 		add()
 	}
 	mask := newPoly(p.Resp, len(pos))
-	r.draw.mask(p, mask, rng.Child("mask"))
+	r.draw.mask(p, mask, t.rng.Child("mask"))
 	p.decode(out, mask, p.resp(), r.width)
 	for i := range acc0 {
 		l := &p.limbs[i]
@@ -265,15 +270,4 @@ func parallel(n int, f func(i int) error) error {
 	}
 	wg.Wait()
 	return first
-}
-
-// children draws one generator per response, in order, so that runs in parallel are as deterministic as runs in
-// sequence.
-func children(rng *prg.PRG, label string, n int) []*prg.PRG {
-	parent := rng.Child(label)
-	out := make([]*prg.PRG, n)
-	for i := range out {
-		out[i] = parent.Child("response")
-	}
-	return out
 }

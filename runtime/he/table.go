@@ -206,7 +206,7 @@ func (s Select) client(conn transport.Conn, words, segments artifact.Section, pk
 		}
 	}
 	resp := &responder{p: w.p, pk: pk, width: s.Width, drop0: s.DropC0, drop1: s.DropC1, draw: draw}
-	gens := children(rng, "he select", s.Tokens)
+	each := tickets(rng, "he select", s.Tokens, pk, w.p.Resp)
 	y := make([]uint64, s.Tokens*s.Cols)
 	for t0 := 0; t0 < s.Tokens; t0 += batch {
 		t1 := min(t0+batch, s.Tokens)
@@ -222,7 +222,7 @@ func (s Select) client(conn transport.Conn, words, segments artifact.Section, pk
 					return err
 				}
 			}
-			msgs[i] = resp.finish(make([]byte, 0, resp.bytes(s.Cols)), y[t*s.Cols:(t+1)*s.Cols], acc0, acc1, positions(s.Cols), gens[t])
+			msgs[i] = resp.finish(make([]byte, 0, resp.bytes(s.Cols)), y[t*s.Cols:(t+1)*s.Cols], acc0, acc1, positions(s.Cols), each[t])
 			return nil
 		})
 		if err != nil {

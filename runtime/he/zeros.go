@@ -1,0 +1,176 @@
+package he
+
+import (
+	"fmt"
+	"sync"
+
+	"nimbus/internal/packing"
+	"nimbus/internal/prg"
+)
+
+// ZeroKind is a kind of encryption of zero: under the key of a set, over the first limbs.
+type ZeroKind struct {
+	Set   string
+	Limbs int
+}
+
+// ZeroNeeds counts encryptions of zero, by kind.
+type ZeroNeeds map[ZeroKind]int
+
+// AddZeros adds to need what the client's part of one run takes, all under the server's key.
+func (m MatMul) AddZeros(need ZeroNeeds) error {
+	l, err := m.setup()
+	if err != nil {
+		return err
+	}
+	need[ZeroKind{m.Set, l.p.zeroLimbs(len(l.p.limbs), m.Width)}] += l.lay.Responses()
+	return nil
+}
+
+// AddZeros adds to need what the client's part of one run takes, all under the server's key.
+func (s Select) AddZeros(need ZeroNeeds) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	p, err := load(s.Set)
+	if err != nil {
+		return err
+	}
+	need[ZeroKind{s.Set, p.Resp}] += s.Tokens
+	return nil
+}
+
+// AddZeros adds to need what either party takes in one run, under the other's session key.
+func (m MatMulSS) AddZeros(need ZeroNeeds) error {
+	p, err := m.setup()
+	if err != nil {
+		return err
+	}
+	need[ZeroKind{m.Set, p.zeroLimbs(len(p.limbs), m.Width)}] += m.Batch * m.Tile.Outputs(packing.Product{Rows: m.Rows, Inner: m.Inner, Cols: m.Cols})
+	return nil
+}
+
+// zeroLimbs is over how many limbs a response that was accumulated over limbs of them takes its encryption of zero.
+func (p *params) zeroLimbs(limbs, width int) int {
+	if limbs > p.Resp && p.ZeroFirst(width) {
+		return limbs
+	}
+	return p.Resp
+}
+
+// encryptedZero is an encryption of zero by coefficients. It hides one response and is then forgotten.
+type encryptedZero struct{ z0, z1 poly }
+
+// ZeroPool holds encryptions of zero under one public key that were made ahead: they depend on nothing but the key. Each
+// is handed out once. Where it runs short, protocols make their own. A nil pool is empty.
+type ZeroPool struct {
+	mu    sync.Mutex
+	stock map[int][]*encryptedZero // by limbs
+}
+
+// Pooled returns a copy of the keys with empty pools, for one session: pools are never shared.
+func (r *PublicKeyring) Pooled() *PublicKeyring {
+	out := &PublicKeyring{}
+	for _, k := range r.keys {
+		c := *k
+		c.zeros = &ZeroPool{stock: map[int][]*encryptedZero{}}
+		out.keys = append(out.keys, &c)
+	}
+	return out
+}
+
+// Prepare fills the pools up to what is needed. The keys must come from [PublicKeyring.Pooled]; rng must be fresh for
+// this call.
+func (r *PublicKeyring) Prepare(need ZeroNeeds, rng *prg.PRG) error {
+	for _, k := range r.keys { // in a fixed order, for tests under a fixed seed
+		for limbs := 1; limbs <= len(k.p.limbs); limbs++ {
+			if n := need[ZeroKind{k.p.Name, limbs}]; n > 0 {
+				if k.zeros == nil {
+					return fmt.Errorf("he: key of set %s has no pool of zeros", k.p.Name)
+				}
+				k.zeros.fill(k, limbs, n, rng.Child("he zeros"))
+			}
+		}
+	}
+	return nil
+}
+
+// Stocked is the number of encryptions of zero in the pools.
+func (r *PublicKeyring) Stocked() int {
+	n := 0
+	for _, k := range r.keys {
+		if z := k.zeros; z != nil {
+			z.mu.Lock()
+			for _, s := range z.stock {
+				n += len(s)
+			}
+			z.mu.Unlock()
+		}
+	}
+	return n
+}
+
+// Prepare fills the pools for the peer's keys up to what is needed.
+func (k *SessionKeys) Prepare(need ZeroNeeds, rng *prg.PRG) error { return k.peer.Prepare(need, rng) }
+
+// Stocked is the number of encryptions of zero in the pools for the peer's keys.
+func (k *SessionKeys) Stocked() int { return k.peer.Stocked() }
+
+// String keeps the contents out of logs.
+func (z *ZeroPool) String() string { return "he.ZeroPool(redacted)" }
+
+// Format is String whatever the verb.
+func (z *ZeroPool) Format(f fmt.State, _ rune) { fmt.Fprint(f, z.String()) }
+
+// fill makes as many as are missing to n.
+func (z *ZeroPool) fill(pk *PublicKey, limbs, n int, rng *prg.PRG) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	missing := n - len(z.stock[limbs])
+	if missing <= 0 {
+		return
+	}
+	made := make([]*encryptedZero, missing)
+	gens := make([]*prg.PRG, missing)
+	for i := range gens {
+		gens[i] = rng.Child("zero")
+	}
+	parallel(missing, func(i int) error {
+		z0, z1 := fresh{}.zero(pk, limbs, gens[i])
+		made[i] = &encryptedZero{z0, z1}
+		return nil
+	})
+	z.stock[limbs] = append(z.stock[limbs], made...)
+}
+
+// take removes up to n and returns a slice of n, nil where there was none left.
+func (z *ZeroPool) take(limbs, n int) []*encryptedZero {
+	out := make([]*encryptedZero, n)
+	if z == nil {
+		return out
+	}
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	s := z.stock[limbs]
+	got := copy(out, s)
+	clear(s[:got])
+	z.stock[limbs] = s[got:]
+	return out
+}
+
+// ticket is the randomness of one response: a generator of its own, and an encryption of zero if one was ready.
+type ticket struct {
+	rng  *prg.PRG
+	zero *encryptedZero
+}
+
+// tickets draws one ticket per response, in order, so that runs in parallel are as deterministic as runs in sequence.
+func tickets(rng *prg.PRG, label string, n int, pk *PublicKey, limbs int) []ticket {
+	parent := rng.Child(label)
+	zeros := pk.zeros.take(limbs, n)
+	out := make([]ticket, n)
+	for i := range out {
+		out[i] = ticket{parent.Child("response"), zeros[i]}
+	}
+	return out
+}
