@@ -43,8 +43,22 @@ func Pack(dst []byte, v []uint64, width int) []byte {
 // an unused bit is set.
 func Unpack(dst []uint64, src []byte, width int) error {
 	m := Mask(width)
-	if want := PackedLen(len(dst), width); len(src) != want {
-		return fmt.Errorf("z2k: %d elements of %d bits: got %d bytes, want %d", len(dst), width, len(src), want)
+	all := len(dst)
+	if want := PackedLen(all, width); len(src) != want {
+		return fmt.Errorf("z2k: %d elements of %d bits: got %d bytes, want %d", all, width, len(src), want)
+	}
+	if width <= 57 {
+		// Without branches: an element and the bits before it in its first byte
+		// lie in eight bytes. Stops where fewer are left, at a byte's border.
+		at, i := 0, 0
+		for ; i < len(dst) && at>>3+8 <= len(src); i++ {
+			dst[i] = binary.LittleEndian.Uint64(src[at>>3:]) >> (at & 7) & m
+			at += width
+		}
+		for ; at&7 != 0; at -= width {
+			i--
+		}
+		dst, src = dst[i:], src[at>>3:]
 	}
 	var acc uint64 // the low n bits wait to be taken
 	n := 0
@@ -72,7 +86,7 @@ func Unpack(dst []uint64, src []byte, width int) error {
 		n += got - width
 	}
 	if acc != 0 {
-		return fmt.Errorf("z2k: %d elements of %d bits: an unused bit of the last byte is set", len(dst), width)
+		return fmt.Errorf("z2k: %d elements of %d bits: an unused bit of the last byte is set", all, width)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package z2k
 
 import (
 	"bytes"
+	"fmt"
 	"math/big"
 	"math/rand/v2"
 	goruntime "runtime"
@@ -191,6 +192,46 @@ func FuzzUnpack(f *testing.F) {
 			t.Errorf("%d bits: packing again gives other bytes", n)
 		}
 	})
+}
+
+func BenchmarkPack(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, w := range []int{1, 12, 23, 60} {
+		v := random(r, 1<<12, w)
+		packed := Pack(nil, v, w)
+		each := func(b *testing.B) {
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(v)), "ns/elem")
+		}
+		b.Run(fmt.Sprintf("pack/%d", w), func(b *testing.B) {
+			for b.Loop() {
+				packed = Pack(packed[:0], v, w)
+			}
+			each(b)
+		})
+		b.Run(fmt.Sprintf("unpack/%d", w), func(b *testing.B) {
+			for b.Loop() {
+				if err := Unpack(v, packed, w); err != nil {
+					b.Fatal(err)
+				}
+			}
+			each(b)
+		})
+	}
+}
+
+// TestPackStaysInside: nothing behind the packed bytes is written, even where
+// the slice has room.
+func TestPackStaysInside(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for w := 1; w <= 64; w++ {
+		for n := range 40 {
+			buf := bytes.Repeat([]byte{0xa5}, PackedLen(n, w)+16)
+			got := Pack(buf[:0], random(r, n, w), w)
+			if len(got) != PackedLen(n, w) || !bytes.Equal(buf[len(got):], bytes.Repeat([]byte{0xa5}, 16)) {
+				t.Fatalf("width %d, %d elements: wrote behind the end", w, n)
+			}
+		}
+	}
 }
 
 func BenchmarkMatMul(b *testing.B) {
