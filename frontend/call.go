@@ -165,6 +165,9 @@ func (c *compiler) output(f *frame, s *outputSyntax) {
 
 // call evaluates a builtin, a block or an op. names are those of its results.
 func (c *compiler) call(f *frame, s *callSyntax, names []string) (any, error) {
+	if s.Name == "if" {
+		return c.choose(f, s, names)
+	}
 	var args []any
 	var named []*namedSyntax
 	for _, a := range s.Args {
@@ -192,6 +195,25 @@ func (c *compiler) call(f *frame, s *callSyntax, names []string) (any, error) {
 		return c.opCall(f, s, args, named, names)
 	}
 	return nil, failure(s.Pos, "unknown op or block %s; ops are %s", s.Name, strings.Join(opNames(), ", "))
+}
+
+// choose evaluates one of two arguments, as the first decides.
+func (c *compiler) choose(f *frame, s *callSyntax, names []string) (any, error) {
+	if len(s.Args) != 3 || s.Args[0].Expr == nil || s.Args[1].Expr == nil || s.Args[2].Expr == nil || len(names) != 1 {
+		return nil, failure(s.Pos, "if takes a condition and two expressions, and gives one value")
+	}
+	v, err := c.expr(f, s.Args[0].Expr, "")
+	if err != nil {
+		return nil, err
+	}
+	holds, ok := v.(bool)
+	if !ok {
+		return nil, failure(s.Args[0].Expr.Pos, "if wants a comparison, not %s", showAny(v))
+	}
+	if holds {
+		return c.expr(f, s.Args[1].Expr, names[0])
+	}
+	return c.expr(f, s.Args[2].Expr, names[0])
 }
 
 func opNames() []string {

@@ -297,7 +297,7 @@ func override(def, given any) (any, error) {
 	return v, nil
 }
 
-var reserved = []string{"true", "false", "weight", "sqrt", "len"}
+var reserved = []string{"true", "false", "weight", "sqrt", "len", "if"}
 
 // fresh reports whether name may be declared at file level.
 func (c *compiler) fresh(p lexer.Position, name string) bool {
@@ -368,6 +368,27 @@ func (c *compiler) input(in *inputSyntax) {
 		shape = append(shape, n)
 	}
 	v := &ir.Value{Name: in.Name, Type: ir.TensorType(elem, shape...), Attrs: ir.A("owner", ir.Ident(in.Owner))}
+	if in.Range != nil {
+		var r [2]float64
+		for i, e := range in.Range {
+			n, err := c.expr(&frame{vars: c.globals}, e, "")
+			if c.report(err) {
+				return
+			}
+			x, ok := number(n)
+			if !ok {
+				c.fail(e.Pos, "the range of an input is of numbers, not %s", showAny(n))
+				return
+			}
+			r[i] = x
+		}
+		if elem.Kind != ir.F32 || r[0] >= r[1] {
+			c.fail(in.Pos, "only an f32 input has a range, and it ascends; got %g to %g", r[0], r[1])
+			return
+		}
+		v.Attrs.Set("range", r[:])
+		v.Attrs.Set("bound", ir.Ident("proved"))
+	}
 	c.fn.Params = append(c.fn.Params, v)
 	c.globals[in.Name] = v
 }

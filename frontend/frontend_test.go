@@ -117,10 +117,17 @@ func TestErrors(t *testing.T) {
 		{"model m\nparam k = [1]\nparam n = \"{k}\"", "x:3:11: k cannot be part of a string: it is a list"},
 		{"model m\nparam n = \"{\"", "x:2:11: a brace in a string must enclose a name, as in \"layer.{i}\""},
 		{"model m\nparam n = sqrt(0 - 1)", "x:2:11: sqrt takes a number that is not negative"},
+		{"model m\nparam n = if(1, 2, 3)", "x:2:14: if wants a comparison, not 1"},
+		{"model m\nparam n = if(1 < 2, 3)", "x:2:11: if takes a condition and two expressions, and gives one value"},
+		{"model m\nparam n = [1] + 2 * [3]", "x:2:19: * is not defined for an integer and a list"},
+		{"model m\nparam n = [1] * 9999", "x:2:15: a list of 1 cannot be repeated 9999 times: want at most 4096 elements"},
 		{"model m\nparam n = relu(1)", "x:2:11: relu: argument 1 is an integer, want a value or a weight; it takes %x"},
 		// inputs and blocks
 		{"model m\ninput a : f16[2] from client", "x:2:1: an input's element is f32, i32 or i1, not f16"},
 		{"model m\ninput a : f32[0] from client", "x:2:15: a length must be an integer of 1 or more, not 0"},
+		{"model m\ninput a : f32[2] in [1, 0] from client", "x:2:1: only an f32 input has a range, and it ascends; got 1 to 0"},
+		{"model m\ninput a : i1[2] in [0, 1] from client", "x:2:1: only an f32 input has a range, and it ascends; got 0 to 1"},
+		{"model m\ninput a : f32[2] in [\"0\", 1] from client", "x:2:22: the range of an input is of numbers, not \"0\""},
 		{"model m\nblock relu(x) { return x }", "x:2:1: relu is an op and cannot be a block"},
 		{"model m\nblock b(x) { y = x }", "x:2:1: block b must end in return"},
 		{head + "block b(x) { return b(x) }\noutput b(a) to client", "x:4:21: blocks are nested more than 32 deep; does b call itself?"},
@@ -277,4 +284,33 @@ func FuzzCompile(f *testing.F) {
 			t.Fatal(errs[0])
 		}
 	})
+}
+
+// Only what a condition chooses is evaluated; lists are joined and repeated.
+func TestChoice(t *testing.T) {
+	const text = `model m { names = ["x"] + ["y", "z"] * 2, none = [1] * 0, one = if(n == 4, "four", nothing) }
+param n    = 4
+param mode = "relu"
+input a : f32[2, n] in [-1, 2.5] from client
+output if(mode == "relu", relu(a), linear(a, weight("w", [n, n]))) to client`
+	for _, c := range []struct {
+		mode, want string
+	}{
+		{"relu", `%relu = nn.relu %a : tensor<2x4xf32>`},
+		{"linear", `%linear = nn.linear %a, @w : tensor<2x4xf32>`},
+	} {
+		m, err := CompileText("x", text, Set{"mode": c.mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := m.String()
+		for _, want := range []string{c.want, `names = ["x", "y", "z", "y", "z"], none = [], one = four`, "%a: tensor<2x4xf32> {owner = client, range = [-1.0, 2.5], bound = proved}"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: no %s in\n%s", c.mode, want, got)
+			}
+		}
+		if strings.Contains(got, "@w") != (c.mode == "linear") {
+			t.Errorf("%s: the wrong weights in\n%s", c.mode, got)
+		}
+	}
 }

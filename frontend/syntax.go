@@ -11,7 +11,7 @@ import (
 //	Item    = Param | Require | Input | Block | Stmt .
 //	Param   = "param" name [ "=" Expr ] .                    // without a default it must be set
 //	Require = "require" Expr .                               // a comparison that must hold
-//	Input   = "input" name ":" elem "[" Exprs "]" "from" party .
+//	Input   = "input" name ":" elem "[" Exprs "]" [ "in" "[" Expr "," Expr "]" ] "from" party .   // where its values lie
 //	Block   = "block" name "(" [ name { "," name } ] ")" "{" { Stmt } "}" .
 //	Stmt    = Assign | Repeat | Tag | Return | Output .
 //	Assign  = name { "," name } "=" Expr .
@@ -29,6 +29,9 @@ import (
 //	Attrs   = "{" [ Named { "," Named } ] "}" .
 //
 // The second form of a file is another description with these parameters set.
+// if(condition, a, b) is a or b; the other is not evaluated. Lists are joined by
+// + and repeated by * with an integer.
+//
 // In a string {name} stands for the value of name. Comments begin with //.
 var lex = lexer.MustSimple([]lexer.SimpleRule{
 	{Name: "comment", Pattern: `//[^\n]*`},
@@ -73,6 +76,7 @@ type inputSyntax struct {
 	Name  string        `parser:"'input' @Name"`
 	Elem  string        `parser:"':' @Name"`
 	Shape []*exprSyntax `parser:"'[' @@ ( ',' @@ )* ']'"`
+	Range []*exprSyntax `parser:"( 'in' '[' @@ ',' @@ ']' )?"`
 	Owner string        `parser:"'from' @( 'client' | 'server' )"`
 }
 

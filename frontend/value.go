@@ -136,6 +136,9 @@ func arith(op string, l, r any) (any, error) {
 			return arithInt(op, a, b)
 		}
 	}
+	if list, ok := l.([]any); ok {
+		return arithList(op, list, r)
+	}
 	a, okA := number(l)
 	b, okB := number(r)
 	if !okA || !okB {
@@ -163,6 +166,28 @@ func arith(op string, l, r any) (any, error) {
 		return nil, fmt.Errorf("%s %s %s is not a finite number", show(l), op, show(r))
 	}
 	return v, nil
+}
+
+// arithList joins and repeats lists.
+func arithList(op string, l []any, r any) (any, error) {
+	switch r := r.(type) {
+	case []any:
+		if op == "+" {
+			return append(l[:len(l):len(l)], r...), nil
+		}
+	case int64:
+		if op == "*" {
+			if r < 0 || r*int64(len(l)) > maxOps {
+				return nil, fmt.Errorf("a list of %d cannot be repeated %d times: want at most %d elements", len(l), r, maxOps)
+			}
+			out := make([]any, 0, int(r)*len(l))
+			for range r {
+				out = append(out, l...)
+			}
+			return out, nil
+		}
+	}
+	return nil, fmt.Errorf("%s is not defined for %s and %s", op, kindOf(l), kindOf(r))
 }
 
 func arithInt(op string, a, b int64) (any, error) {

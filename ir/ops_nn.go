@@ -118,7 +118,14 @@ y[..., j] = s[..., j] + (1 - mask[j])·value. Shapes: s [..., S], mask [S] of i1
 	nnUnary("silu", "x/(1 + exp(-x))"),
 	nnUnary("exp", "e^x"),
 	nnUnary("recip", "1/x"),
-	nnUnary("rsqrt", "1/√x"),
+	{
+		Name:    "nn.rsqrt",
+		Doc:     "1/√(x + eps), element by element",
+		Args:    unary,
+		Attrs:   []AttrSpec{{Name: "eps", Kind: Real, Doc: "default 0"}},
+		Example: example("nn", "%x: tensor<2x4xf32>", "", "nn.rsqrt %x {eps = 1e-05}", "tensor<2x4xf32>"),
+		infer:   same,
+	},
 	nnUnary("square", "x²"),
 	{
 		Name:    "nn.max",

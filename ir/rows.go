@@ -113,6 +113,7 @@ var weightAttrs = []AttrSpec{
 	{Name: "from", Kind: Texts, Doc: "names of the file tensors, concatenated along axis; absent: the weight's own name"},
 	{Name: "axis", Kind: Whole, Doc: "axis of the concatenation, after transposing (default 0)"},
 	{Name: "mul", Kind: Reals, Doc: "one factor per source"},
+	{Name: "view", Kind: Wholes, Doc: "the shape that every source is read as, before all else: its elements in their order"},
 	{Name: "transpose", Kind: Flag, Doc: "sources are two-dimensional and are transposed first"},
 	{Name: "rows", Kind: Wholes, Doc: "[start, len]: these rows (first axis) of the result only"},
 	{Name: "range", Kind: Reals, Doc: "[lo, hi]: where the values lie, if the owner cares to say"},

@@ -110,6 +110,12 @@ func (w *Weights) checkWeight(d *ir.Weight) error {
 			return fmt.Errorf("tensor %q is %s; weights can be F32, F16 or BF16", name, t.DType)
 		}
 		shape := slices.Clone(t.Shape)
+		if view := d.Attrs.Ints("view"); view != nil {
+			if elements(view) != elements(shape) {
+				return fmt.Errorf("tensor %q has the shape %v and cannot be viewed as %v", name, shape, view)
+			}
+			shape = slices.Clone(view)
+		}
 		if d.Attrs.Bool("transpose") {
 			if len(shape) != 2 {
 				return fmt.Errorf("tensor %q has the shape %v and cannot be transposed", name, shape)
@@ -136,6 +142,14 @@ func (w *Weights) checkWeight(d *ir.Weight) error {
 		return fmt.Errorf("tensor %q gives the shape %v, want %v", strings.Join(from, ", "), total, d.Type.Shape)
 	}
 	return nil
+}
+
+func elements(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
 }
 
 // similar hints at the same tensor saved under another prefix.

@@ -49,6 +49,9 @@ func New(m *ir.Module, seed uint64) (*Source, error) {
 			}
 			shape[0], shape[1] = shape[1], shape[0]
 		}
+		if view := w.Attrs.Ints("view"); view != nil {
+			shape = view
+		}
 		for _, name := range from {
 			t := tensor{slices.Clone(shape), center, spread}
 			if old, ok := s.tensors[name]; ok && !slices.Equal(old.shape, t.shape) {

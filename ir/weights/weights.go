@@ -65,7 +65,7 @@ func load(w *ir.Weight, src Source) ([]float64, error) {
 		if mul != nil {
 			factor = mul[i]
 		}
-		v, shape, err := one(name, src, w.Attrs.Bool("transpose"), factor)
+		v, shape, err := one(name, src, w.Attrs.Ints("view"), w.Attrs.Bool("transpose"), factor)
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", name, err)
 		}
@@ -91,8 +91,9 @@ func load(w *ir.Weight, src Source) ([]float64, error) {
 	return out, nil
 }
 
-// one loads one tensor, transposes and scales it.
-func one(name string, src Source, transpose bool, factor float64) ([]float64, []int, error) {
+// one loads one tensor, views it as another shape if there is one, transposes
+// and scales it.
+func one(name string, src Source, view []int, transpose bool, factor float64) ([]float64, []int, error) {
 	shape, data, err := src.Tensor(name)
 	if err != nil {
 		return nil, nil, err
@@ -102,6 +103,15 @@ func one(name string, src Source, transpose bool, factor float64) ([]float64, []
 	}
 	if tensor.NumElems(shape) != len(data) {
 		return nil, nil, fmt.Errorf("%d numbers do not fill shape %v", len(data), shape)
+	}
+	if view != nil {
+		if err := tensor.CheckShape(view); err != nil {
+			return nil, nil, err
+		}
+		if tensor.NumElems(view) != len(data) {
+			return nil, nil, fmt.Errorf("shape %v cannot be viewed as %v", shape, view)
+		}
+		shape = view
 	}
 	out := make([]float64, len(data))
 	for i, x := range data {

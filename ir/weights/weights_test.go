@@ -49,6 +49,9 @@ func TestRecipes(t *testing.T) {
 			[]float64{0, 1, 2, 3, 4, 5, 0, -1, -2, -3, -4, -5}},
 		{"join columns transposed", declare([]int{3, 4}, "from", []string{"w", "v"}, "axis", 1, "transpose", true, "mul", []float64{2, 1}),
 			[]float64{0, 6, 0, 3, 2, 8, 1, 4, 4, 10, 2, 5}},
+		{"view", declare([]int{2, 4}, "from", []string{"deep"}, "view", []int{2, 4}), []float64{0, 1, 2, 3, 4, 5, 6, 7}},
+		{"view, then transpose", declare([]int{4, 2}, "from", []string{"deep"}, "view", []int{2, 4}, "transpose", true), []float64{0, 4, 1, 5, 2, 6, 3, 7}},
+		{"view of rows to join", declare([]int{3, 2}, "from", []string{"c", "c", "c"}, "view", []int{1, 2}), []float64{0, 1, 0, 1, 0, 1}},
 		{"rows", declare([]int{1, 3}, "rows", []int{1, 1}), []float64{3, 4, 5}},
 	} {
 		got, err := Load(c.w, src)
