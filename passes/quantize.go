@@ -110,8 +110,8 @@ func (q *quantizer) run() {
 			if len(r) != 2 {
 				q.fail(&ir.Op{Name: "param", Pos: q.f.Pos}, "parameter %%%s has no range; give it the attribute range = [lo, hi]", p.Name)
 			}
-			p.Type = p.Type.WithElem(ir.FxElem(q.fm.Linear, q.fm.Act))
 			q.bound[p] = max(math.Abs(r[0]), math.Abs(r[1]))
+			p.Type = p.Type.WithElem(q.paramElem(p))
 		}
 	}
 	q.f.Rewrite(func(b *ir.Builder, op *ir.Op) []*ir.Value {
@@ -128,6 +128,18 @@ func (q *quantizer) run() {
 		}
 		return out
 	})
+}
+
+// paramElem is the format of a real input: that of a linear layer's, or, where
+// only products of two shared matrices read it, one from which theirs is cut
+// locally.
+func (q *quantizer) paramElem(p *ir.Value) ir.Elem {
+	for _, u := range q.uses[p] {
+		if u.Op.Name != "nn.matmul" {
+			return ir.FxElem(q.fm.Linear, q.fm.Act)
+		}
+	}
+	return ir.FxElem(q.fm.Attn+q.fm.Prob, q.fm.Prob)
 }
 
 func (q *quantizer) fail(op *ir.Op, format string, args ...any) {
@@ -186,15 +198,16 @@ func (q *quantizer) shl(v *ir.Value, f int) *ir.Value {
 	return q.set(q.b.Op1("fx.shl", v.Name, ir.A("bits", f-v.Type.Elem.Frac), v), q.bound[v])
 }
 
-// weight is the fixed-point form of a real weight.
+// weight is the fixed-point form of a real weight. Equal recipes make one
+// weight: layers that share theirs go on sharing.
 func (q *quantizer) weight(w *ir.Weight, e ir.Elem, rows []int) *ir.Weight {
-	key := w.Name + " " + e.String() + fmt.Sprint(rows)
-	if old := q.weights[key]; old != nil {
-		return old
-	}
 	t := w.Type.WithElem(e)
 	attrs := w.Attrs.Clone()
 	attrs.Set("from", sources(w))
+	key := t.String() + fmt.Sprint(rows) + attrs.String()
+	if old := q.weights[key]; old != nil {
+		return old
+	}
 	if rows != nil {
 		t.Shape[0] = rows[1]
 		attrs.Set("rows", rows)
@@ -271,6 +284,12 @@ func (q *quantizer) scale() []*ir.Value {
 	k := 1 - exp // c·2^k is in [1, 2)
 	if frac != 0.5 {
 		k = min(k+9, room)
+		for e := 1 - exp; e <= room && e < 50; e++ { // fewer bits, or more, where they make it exact
+			if n := math.Ldexp(c, e); n == math.Trunc(n) {
+				k = e
+				break
+			}
+		}
 	}
 	if k < 0 || k > room || math.Ldexp(math.Abs(c), k) < 0.5 {
 		q.fail(op, "the factor %g of a value up to ±%.4g does not fit %s", c, b, x.Type.Elem)
@@ -289,6 +308,9 @@ func (q *quantizer) add() []*ir.Value {
 		return q.bias()
 	}
 	x, y := op.X(0), op.X(1)
+	if y.Def != nil && y.Def.Name == "fx.max" && y.Def.X(0).Def != nil && y.Def.X(0).Def.Name == "fx.cast" && y.Def.X(0).Def.X(0) == x {
+		x = y.Def.X(0) // scores without a mask: as they were compared
+	}
 	f := max(x.Type.Elem.Frac, y.Type.Elem.Frac)
 	b := q.magnitude(op)
 	if _, ok := q.masked[x]; ok { // calibration does not count what is masked out; a ring must
@@ -298,11 +320,18 @@ func (q *quantizer) add() []*ir.Value {
 	if bits(b)+f+1 > l {
 		l = max(x.Type.Elem.Width, y.Type.Elem.Width)
 	}
-	if bits(b)+f+1 > l {
-		q.fail(op, "result may reach ±%.4g, which does not fit fx%d.%d", b, l, f)
+	if bits(b)+f+1 > l { // fewer fraction bits for a sum too large
+		if f = l - 1 - bits(b); f < q.fm.Scalar {
+			q.fail(op, "result may reach ±%.4g, which does not fit fx%d.%d", b, l, q.fm.Scalar)
+		}
 	}
 	fit := func(v *ir.Value) *ir.Value {
-		v = q.shl(v, f)
+		if v.Type.Elem.Frac < f {
+			v = q.shl(v, f)
+		}
+		if v.Type.Elem.Frac > f {
+			return q.cast(v, l, f)
+		}
 		if v.Type.Elem.Width > l { // only the result must fit: no cast, which would check v
 			return q.set(q.b.Op1T("fx.reduce", v.Name, nil, v.Type.WithElem(ir.FxElem(l, f)), v), q.bound[v])
 		}
@@ -397,7 +426,7 @@ func (q *quantizer) gain() []*ir.Value {
 		q.fail(op, "weight @%s has no range; calibrate with text, or write range = [lo, hi]", g.Name)
 	}
 	gain := max(math.Abs(r[0]), math.Abs(r[1]))
-	vbits := q.fm.Gain + bits(gain+math.Ldexp(1, -q.fm.Gain)) + 1
+	vbits := q.fm.Gain + max(bits(gain+math.Ldexp(1, -q.fm.Gain)), 1) + 1
 	x := op.X(0)
 	most := max(b, q.sumAfter(op))
 	l := max(q.fm.Act+q.fm.Gain+bits(most)+2, vbits)
@@ -405,14 +434,36 @@ func (q *quantizer) gain() []*ir.Value {
 	return []*ir.Value{q.set(y, b)}
 }
 
-// bias adds a vector of the server's; what follows is what linear layers and
-// the residual read, so it takes their format at once.
+// bias adds a vector or a table of the server's; what follows is what linear
+// layers and the residual read, so it takes their format at once, unless more is
+// added or the sum is still an embedding.
 func (q *quantizer) bias() []*ir.Value {
 	op := q.op
 	x := op.X(0)
 	b := q.magnitude(op)
 	y := q.set(q.b.Op1("fx.add_bias", q.hint(), nil, x, q.weight(op.W(1), x.Type.Elem, nil)), b)
+	if q.onlyBiased(op.Result()) || embedded(x) {
+		return []*ir.Value{y}
+	}
 	return []*ir.Value{q.cast(y, q.fm.Linear, q.fm.Act)}
+}
+
+// onlyBiased reports whether all that reads v adds a weight to it.
+func (q *quantizer) onlyBiased(v *ir.Value) bool {
+	for _, u := range q.uses[v] {
+		if u.Op.Name != "nn.add" || u.Op.W(1) == nil {
+			return false
+		}
+	}
+	return len(q.uses[v]) > 0
+}
+
+// embedded reports whether v is a selection of rows and what was added to it.
+func embedded(v *ir.Value) bool {
+	for v.Def != nil && v.Def.Name == "fx.add_bias" {
+		v = v.Def.X(0)
+	}
+	return v.Def != nil && v.Def.Name == "fx.select"
 }
 
 // sumAfter is the largest magnitude of a sum that reads op's result.
@@ -489,6 +540,9 @@ func (q *quantizer) inverse() []*ir.Value {
 	z := bits(hi) + e.Frac
 	if z+3 > e.Width {
 		x = q.cast(x, z+3, e.Frac)
+	}
+	if eps := op.Attrs.Float("eps", 0); math.Ldexp(eps, e.Frac) >= 0.5 { // less is below the variance's precision
+		x = q.set(q.b.Op1("fx.add_const", x.Name, ir.A("value", eps), x), q.bound[x]+eps)
 	}
 	most := 1 / lo // of the result
 	if op.Name == "nn.rsqrt" {

@@ -16,7 +16,10 @@ func (q *quantizer) piecewise() []*ir.Value {
 	name := op.Attrs.Ident("fn", "")
 	s := shapes[name]
 	x, b := op.X(0), q.bound[op.X(0)]
-	f := min(q.fm.Scalar, x.Type.Elem.Frac)
+	f, coarse := min(q.fm.Scalar, x.Type.Elem.Frac), 4
+	if straight(op) { // no square to pay for, and no fit whose error hides a coarse cut
+		f, coarse = min(q.fm.Act, x.Type.Elem.Frac), 6
+	}
 	out := ir.FxElem(q.fm.Linear, q.fm.Act)
 	if name == "exp" { // read by a row sum and a product with its reciprocal
 		f = min(q.fm.Score, x.Type.Elem.Frac)
@@ -29,7 +32,7 @@ func (q *quantizer) piecewise() []*ir.Value {
 		spec.Cuts = append(spec.Cuts, int64(math.Round(math.Ldexp(c, f))))
 		most = max(most, math.Abs(c))
 	}
-	spec.Drop = max(f-4, 0)
+	spec.Drop = max(f-coarse, 0)
 	spec.Keep = f + bits(b+most+0.25) + 1 - spec.Drop
 	// A function without a right tail is read below its largest argument only:
 	// the exponential, after the row's maximum is subtracted.
@@ -85,6 +88,16 @@ func (q *quantizer) piecewise() []*ir.Value {
 	plan.SetPiecewise(&attrs, spec)
 	v := q.b.Op1T("fx.piecewise", q.hint(), attrs, x.Type.WithElem(out), q.cast(x, in, f))
 	return []*ir.Value{q.set(v, q.magnitude(op))}
+}
+
+// straight reports whether no piece of a fitted function is curved.
+func straight(op *ir.Op) bool {
+	for _, row := range op.Attrs.FloatLists("coef") {
+		if len(row) > 2 && row[2] != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // largest is the greatest magnitude of c0 + c1·x + c2·x² on [lo, hi].
