@@ -8,7 +8,7 @@ import (
 )
 
 func TestOpen(t *testing.T) {
-	if want := []string{"bert", "nimbus-sst2-tiny"}; !slices.Equal(Names(), want) {
+	if want := []string{"albert", "bert", "distilbert", "electra", "nimbus-sst2-tiny", "roberta", "sentence", "vit"}; !slices.Equal(Names(), want) {
 		t.Errorf("folders %v, want %v", Names(), want)
 	}
 	for _, name := range Names() {
@@ -20,7 +20,7 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, files, err)
 		}
 	}
-	want := `models: there is no embedded model "x"; there are bert, nimbus-sst2-tiny`
+	want := `models: there is no embedded model "x"; there are albert, bert, distilbert, electra, nimbus-sst2-tiny, roberta, sentence, vit`
 	if _, err := Open("x"); err == nil || err.Error() != want {
 		t.Error(err)
 	}

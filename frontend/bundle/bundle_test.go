@@ -240,7 +240,7 @@ func TestOpen(t *testing.T) {
 		{"one/x.model", "module x, 2 weights, synthetic"},
 		{"two", "module x, 0 weights, synthetic"},
 		{"", "bundle: no model is named"},
-		{"nosuch", "bundle: there is no file or folder nosuch, nor an embedded model of that name; embedded are bert, nimbus-sst2-tiny"},
+		{"nosuch", "bundle: there is no file or folder nosuch, nor an embedded model of that name; embedded are albert, bert, distilbert, electra, nimbus-sst2-tiny, roberta, sentence, vit"},
 		{"bert/huge", "bundle: the embedded bert has no description huge.model"},
 		{"empty", "bundle: the folder empty has neither config.json nor empty.model"},
 		{"empty/readme", "bundle: empty/readme is neither a folder nor a .model description"},
