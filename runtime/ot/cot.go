@@ -97,6 +97,11 @@ func (c *cots) pads(dst []uint64, s *scratch, h hasher, keys []kernel.Block, twe
 
 // cut sets the first per elements of dst to the lanes of w and returns the rest.
 func (c *cots) cut(dst []uint64, w uint64, per int, m uint64) []uint64 {
+	if s := c.width; per <= 4 && len(dst) >= 4 {
+		// Lanes that w does not have are overwritten by the next word.
+		dst[0], dst[1], dst[2], dst[3] = w&m, w>>(s&63)&m, w>>(2*s&63)&m, w>>(3*s&63)&m
+		return dst[per:]
+	}
 	now := dst[:min(per, len(dst))]
 	for k := range now {
 		now[k] = w & m
