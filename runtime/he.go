@@ -129,7 +129,7 @@ func heMatmul(s *Session, o *ir.Op, x share.Arith, w vector) (share.Arith, error
 	if err != nil {
 		return y, err
 	}
-	pk, err := s.he.stock.public.Key(spec.Set)
+	pk, err := s.he.public.Key(spec.Set)
 	if err != nil {
 		return y, err
 	}
@@ -196,7 +196,7 @@ func heSelect(s *Session, o *ir.Op) error {
 		}
 		return s.put(o, 0, y)
 	}
-	pk, err := s.he.stock.public.Key(spec.Set)
+	pk, err := s.he.public.Key(spec.Set)
 	if err != nil {
 		return err
 	}
@@ -254,13 +254,17 @@ func heMatmulSS(s *Session, o *ir.Op, x, y share.Arith) (share.Arith, error) {
 
 // heState is what a session needs for the he ops.
 type heState struct {
-	keys    *he.Keyring     // server: of the weights
-	stock   *Stock          // client: the weights under them
-	session *he.SessionKeys // both: for products of shares
+	keys    *he.Keyring       // server: of the weights
+	stock   *Stock            // client: the weights under them
+	public  *he.PublicKeyring // client: the stock's, with this session's pools
+	session *he.SessionKeys   // both: for products of shares
 }
 
 // open exchanges the session's keys, if the plan has products of shares.
 func (h *heState) open(s *Session) error {
+	if h.stock != nil && h.stock.public != nil {
+		h.public = h.stock.public.Pooled()
+	}
 	if len(s.prog.sessionSets) == 0 {
 		return nil
 	}

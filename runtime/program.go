@@ -5,6 +5,7 @@ import (
 
 	"nimbus/ir"
 	"nimbus/ir/plan"
+	"nimbus/runtime/he"
 	"nimbus/runtime/share"
 )
 
@@ -31,6 +32,10 @@ type Program struct {
 	weights []heWeight
 	// sessionSets are the parameter sets of which each session makes key pairs.
 	sessionSets []string
+	// zeros are the encryptions of zero that one run consumes: the client's
+	// under the server's keys, and either party's under the other's session
+	// keys.
+	zeros, sessionZeros he.ZeroNeeds
 	// last tells which values nobody reads after an op, so that they can be
 	// dropped.
 	last map[*ir.Op][]*ir.Value
@@ -76,6 +81,9 @@ func NewProgram(m *ir.Module) (*Program, error) {
 		return nil, err
 	}
 	p.sessionSets = sessionSets(m)
+	if err := p.countZeros(); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 

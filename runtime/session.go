@@ -202,6 +202,9 @@ func (s *Session) prepare() error {
 		if err := s.c.Prefill(sends, receives); err != nil {
 			return fmt.Errorf("prefill: %w", err)
 		}
+		if err := s.he.prepare(s); err != nil {
+			return fmt.Errorf("encryptions of zero: %w", err)
+		}
 		s.ready = true
 	}
 	return nil

@@ -17,6 +17,33 @@ type ZeroKind struct {
 // ZeroNeeds counts encryptions of zero, by kind.
 type ZeroNeeds map[ZeroKind]int
 
+// Add adds more needs. Counts that no machine could satisfy stay at 2^30.
+func (n ZeroNeeds) Add(more ZeroNeeds) {
+	for k, count := range more {
+		n[k] = min(n[k]+count, 1<<30)
+	}
+}
+
+// Within returns the needs cut down, all by the same factor, to what takes at most limit bytes of memory.
+func (n ZeroNeeds) Within(limit int64) (ZeroNeeds, error) {
+	total := int64(0)
+	for k, count := range n {
+		p, err := load(k.Set)
+		if err != nil {
+			return nil, err
+		}
+		total += int64(count) * int64(2*8*p.n*k.Limbs)
+	}
+	if total <= limit {
+		return n, nil
+	}
+	out := ZeroNeeds{}
+	for k, count := range n {
+		out[k] = int(float64(count) * float64(limit) / float64(total))
+	}
+	return out, nil
+}
+
 // AddZeros adds to need what the client's part of one run takes, all under the server's key.
 func (m MatMul) AddZeros(need ZeroNeeds) error {
 	l, err := m.setup()

@@ -108,6 +108,9 @@ func TestZeroNeeds(t *testing.T) {
 	if err := s.AddZeros(need); err != nil || need[ZeroKind{"n2048", 1}] != 5 {
 		t.Errorf("%v: %v, %v", s, need, err)
 	}
+	if cut, err := need.Within(3 * 2 * 8 * 2048); err != nil || cut[ZeroKind{"n2048", 1}] != 3 {
+		t.Errorf("cut to %v: %v", cut, err)
+	}
 	key, _ := NewSecretKey(s.Set, rng)
 	if err := (&PublicKeyring{keys: []*PublicKey{key.Public()}}).Prepare(need, rng); err == nil {
 		t.Error("a ring without pools was filled")
