@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ const silence = 20 * time.Second
 type deployment struct {
 	prog    *runtime.Program
 	weights runtime.Weights
-	keys    *he.Keyring // nil for a plan without encrypted weights
+	keys    *he.Keyring // nil for a plan that needs no setup
 	stock   *runtime.Stock
 }
 
@@ -71,7 +72,7 @@ func deploy(dir string, m *ir.Module, src weights.Source) (*deployment, error) {
 		return nil, err
 	}
 	d := &deployment{prog: prog, weights: w}
-	if !encrypts(m) {
+	if !needsSetup(m) {
 		return d, nil
 	}
 	sv := &runtime.Server{
@@ -97,11 +98,11 @@ func deploy(dir string, m *ir.Module, src weights.Source) (*deployment, error) {
 	return d, err
 }
 
-// encrypts tells whether a plan needs encrypted weights.
-func encrypts(m *ir.Module) bool {
+// needsSetup tells whether a client needs anything of a plan's weights.
+func needsSetup(m *ir.Module) bool {
 	for _, f := range m.Funcs {
 		for _, op := range f.Body {
-			if op.Name == "he.matmul" || op.Name == "he.select" {
+			if slices.Contains([]string{"he.matmul", "he.select", "ss.select"}, op.Name) {
 				return true
 			}
 		}
@@ -183,7 +184,7 @@ func (p *parties) stop() {
 	}
 }
 
-// ring is inputs for a session as inputs for the evaluator.
+// clearInputs are inputs of a session as inputs of the evaluator.
 func clearInputs(in map[string][]uint64) map[string]eval.Value {
 	out := map[string]eval.Value{}
 	for name, v := range in {
