@@ -1,5 +1,7 @@
 package passes
 
+import "math"
+
 // Density is a weighted histogram of the inputs of one scalar function, taken
 // from the model's own calibration text (Nimbus, section 4.2).
 type Density struct {
@@ -50,4 +52,16 @@ func NewDensity(xs []float64, lo, hi float64) *Density {
 // At returns the centre of bin i.
 func (d *Density) At(i int) float64 {
 	return d.Lo + (float64(i)+0.5)*(d.Hi-d.Lo)/float64(len(d.W))
+}
+
+// Errors returns the root of the expected squared difference of f and g under
+// the density, and the largest difference at any bin.
+func (d *Density) Errors(f, g func(float64) float64) (rms, worst float64) {
+	var sum float64
+	for i, w := range d.W {
+		e := math.Abs(g(d.At(i)) - f(d.At(i)))
+		sum += w * e * e
+		worst = max(worst, e)
+	}
+	return math.Sqrt(sum), worst
 }

@@ -65,8 +65,7 @@ type Fit struct {
 
 // Eval evaluates the fit at x.
 func (f *Fit) Eval(x float64) float64 {
-	p := sort.Search(len(f.Cuts), func(i int) bool { return x < f.Cuts[i] })
-	c := f.Coef[p]
+	c := f.Coef[pieceAt(f.Cuts, x)]
 	return c[0] + x*(c[1]+x*c[2])
 }
 
@@ -349,13 +348,4 @@ func gauss(a [][]float64) []float64 {
 	return x
 }
 
-func (f *Fit) measure(s Shape, d *Density) {
-	var sum float64
-	f.Worst = 0
-	for i, w := range d.W {
-		e := math.Abs(f.Eval(d.At(i)) - s.F(d.At(i)))
-		sum += w * e * e
-		f.Worst = max(f.Worst, e)
-	}
-	f.RMS = math.Sqrt(sum)
-}
+func (f *Fit) measure(s Shape, d *Density) { f.RMS, f.Worst = d.Errors(s.F, f.Eval) }

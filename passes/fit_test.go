@@ -102,3 +102,51 @@ func TestDensity(t *testing.T) {
 		t.Errorf("the weights sum to %g", sum)
 	}
 }
+
+// TestPresets holds the paper's choice against what its authors say of it and
+// against ours.
+func TestPresets(t *testing.T) {
+	preset, ok := PresetNamed("paper")
+	if !ok {
+		t.Fatal("no preset paper")
+	}
+	gelu, _ := Function("gelu")
+	exp, _ := Function("exp")
+	tanh, _ := Function("tanh")
+	for _, c := range []struct {
+		s         Shape
+		mean, std float64
+		cuts      [][2]float64 // bounds
+		degree    int
+		rms       float64
+	}{
+		{gelu, -2.3, 1.4, [][2]float64{{-2.3, -1.3}, {1.4, 2.4}}, 2, 0.03},
+		{exp, -2, 1.5, [][2]float64{{-4.4, -3.6}}, 3, 0.01},
+	} {
+		d := NewDensity(normal(20000, c.mean, c.std), c.s.Lo, c.s.Hi)
+		got := preset.Fit(c.s, d)
+		t.Logf("%s: cuts %v coef %v rms %.4f worst %.4f", c.s.Name, got.Cuts, got.Coef, got.RMS, got.Worst)
+		if len(got.Cuts) != len(c.cuts) || len(got.Coef[1]) != c.degree+1 {
+			t.Fatalf("%s: cuts %v, coefficients %v", c.s.Name, got.Cuts, got.Coef)
+		}
+		for i, b := range c.cuts {
+			if got.Cuts[i] < b[0] || got.Cuts[i] > b[1] {
+				t.Errorf("%s: cut %g, want it in %v", c.s.Name, got.Cuts[i], b)
+			}
+		}
+		if got.RMS > c.rms {
+			t.Errorf("%s: rms %g, want at most %g", c.s.Name, got.RMS, c.rms)
+		}
+		ours, err := FitWithin(c.s, c.s.Budget, d)
+		if err != nil || ours.RMS >= got.RMS {
+			t.Errorf("%s: ours %v, %v; the paper's error is %g", c.s.Name, ours, err, got.RMS)
+		}
+		example, _ := PresetNamed("paper-example")
+		if e := example.Fit(c.s, d); e.RMS < got.RMS {
+			t.Errorf("%s: the example's error %g is below the fit's %g", c.s.Name, e.RMS, got.RMS)
+		}
+	}
+	if c := preset.Fit(tanh, NewDensity(nil, tanh.Lo, tanh.Hi)); c != nil {
+		t.Errorf("the paper has nothing for tanh, the preset %v", c)
+	}
+}
