@@ -95,7 +95,7 @@ func (f *compileFlags) check() error {
 
 // compile takes m to a plan.
 func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
-	examples, err := f.examples(c, m)
+	examples, err := m.examples(c, f.text)
 	if err != nil {
 		return nil, err
 	}
@@ -113,24 +113,6 @@ func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 		return nil, budgetHint(err)
 	}
 	return out, f.dump.dump(len(pipeline)+1, lowerPass, out.String())
-}
-
-// examples are the calibration inputs. What is longer than the plan is cut:
-// the rest of the line is still typical.
-func (f *compileFlags) examples(c *console, m *model) ([]passes.Example, error) {
-	display, lines, err := m.calibration(c, f.text)
-	if err != nil {
-		return nil, err
-	}
-	var out []passes.Example
-	for i, line := range lines {
-		in, tokens, err := m.inputs(line, true)
-		if err != nil {
-			return nil, fmt.Errorf("%s: text %d: %w", display, i+1, err)
-		}
-		out = append(out, passes.Example{Inputs: in, Tokens: tokens})
-	}
-	return out, nil
 }
 
 // summarise says what a run of the plan will take.

@@ -41,7 +41,7 @@ type console struct {
 // commands is in the order help prints. It is a function because help is one
 // of them.
 func commands() []*command {
-	return []*command{compileCommand, optCommand, fmtCommand, evalCommand, accuracyCommand, explainCommand, helpCommand()}
+	return []*command{compileCommand, fitCommand, optCommand, fmtCommand, evalCommand, accuracyCommand, explainCommand, helpCommand()}
 }
 
 func main() { os.Exit(run(os.Args[1:], &console{os.Stdin, os.Stdout, os.Stderr})) }

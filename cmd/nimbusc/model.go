@@ -19,6 +19,7 @@ import (
 	"nimbus/ir/eval"
 	"nimbus/ir/weights"
 	"nimbus/models"
+	"nimbus/passes"
 )
 
 // modelFlags say which module of a model is meant.
@@ -205,4 +206,23 @@ func (m *model) ownCalibration(c *console) (display, text string, err error) {
 	}
 	return display, "", hinted(fmt.Errorf("%s: no text to calibrate on", m.name),
 		"-text FILE names one: one text a line, as the model will be asked; ranges and polynomials are fitted to it")
+}
+
+// examples are the calibration inputs that a file, or the model's own text,
+// gives. What is longer than the plan is cut: the rest of the line is still
+// typical.
+func (m *model) examples(c *console, file string) ([]passes.Example, error) {
+	display, lines, err := m.calibration(c, file)
+	if err != nil {
+		return nil, err
+	}
+	var out []passes.Example
+	for i, line := range lines {
+		in, tokens, err := m.inputs(line, true)
+		if err != nil {
+			return nil, fmt.Errorf("%s: text %d: %w", display, i+1, err)
+		}
+		out = append(out, passes.Example{Inputs: in, Tokens: tokens})
+	}
+	return out, nil
 }
