@@ -78,7 +78,7 @@ func TestHostilePeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stock.Close() })
-	session := func(wrapClient, wrapServer func(transport.Conn) transport.Conn) (sent [2]int64, client, server error) {
+	session := func(wrapClient, wrapServer func(transport.Conn) transport.Conn) (sent [2]int64, errs [2]error) {
 		a, b := mem.Pipe(transport.Timeout(300 * time.Millisecond))
 		done := make(chan error, 1)
 		go func() {
@@ -95,15 +95,15 @@ func TestHostilePeer(t *testing.T) {
 		a.Close()
 		select {
 		case serr := <-done:
-			return sent, err, serr
+			return sent, [2]error{err, serr}
 		case <-time.After(10 * time.Second):
 			t.Fatal("the server hangs")
 		}
-		return sent, err, nil
+		return sent, [2]error{err}
 	}
 	same := func(c transport.Conn) transport.Conn { return c }
-	sent, client, server := session(same, same)
-	if err := errors.Join(client, server); err != nil {
+	sent, errs := session(same, same)
+	if err := errors.Join(errs[:]...); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d and %d messages", sent[0], sent[1])
@@ -120,14 +120,11 @@ func TestHostilePeer(t *testing.T) {
 				mangle := func(c transport.Conn) transport.Conn { return &mangler{c, n, how} }
 				wraps := [2]func(transport.Conn) transport.Conn{same, same}
 				wraps[from] = mangle
-				_, client, server := session(wraps[0], wraps[1])
-				hit := server
-				if from == 1 {
-					hit = client
-				}
+				_, errs := session(wraps[0], wraps[1])
+				hit := errs[1-from] // the peer of whoever sent it
 				last := n == int(sent[from]) && from == 0 // goodbye: nobody waits for it
 				if hit == nil && how != "flip" && how != "repeat" && !last {
-					t.Errorf("client %v, server %v", client, server)
+					t.Errorf("client %v, server %v", errs[0], errs[1])
 				}
 			})
 		}
