@@ -121,7 +121,7 @@ func TestHostilePeer(t *testing.T) {
 				wraps := [2]func(transport.Conn) transport.Conn{same, same}
 				wraps[from] = mangle
 				_, errs := session(wraps[0], wraps[1])
-				hit := errs[1-from] // the peer of whoever sent it
+				hit := errs[1-from]                       // the peer of whoever sent it
 				last := n == int(sent[from]) && from == 0 // goodbye: nobody waits for it
 				if hit == nil && how != "flip" && how != "repeat" && !last {
 					t.Errorf("client %v, server %v", errs[0], errs[1])
