@@ -73,7 +73,7 @@ const callPlan = `module @calls attributes {stage = plan, version = 1} {
 func TestZerosOfCalls(t *testing.T) {
 	p := program(t, callPlan)
 	want := 2 * 4 // calls, tiles of the product
-	if n := p.sessionZeros[he.ZeroKind{Set: "n2048", Limbs: 1}]; n != want || len(p.sessionZeros) != 1 || len(p.zeros) != 0 {
+	if n := p.sessionZeros[he.ZeroKind{Set: "n2048", Limbs: 1, Sent: 2048}]; n != want || len(p.sessionZeros) != 1 || len(p.zeros) != 0 {
 		t.Fatalf("counted %v and %v, want %d of one kind", p.sessionZeros, p.zeros, want)
 	}
 	a, b := mem.Pipe()

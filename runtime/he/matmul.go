@@ -138,7 +138,7 @@ func (m *linear) client(conn transport.Conn, sec artifact.Section, pk *PublicKey
 	}
 	y := make([]uint64, m.M*m.N)
 	resp := &responder{p: m.p, pk: pk, width: m.Width, drop0: m.DropC0, drop1: m.DropC1, draw: m.draw}
-	each := tickets(rng, "he matmul", m.lay.Responses(), pk, m.p.zeroLimbs(len(m.p.limbs), m.Width))
+	each := tickets(rng, "he matmul", m.lay.Responses(), pk, m.zeroKind())
 	for b := range m.lay.Blocks() {
 		acc, err := m.accumulate(rows, b, xs)
 		if err != nil {

@@ -146,7 +146,7 @@ func (m MatMulSS) run(conn transport.Conn, keys *SessionKeys, x, y []uint64, rng
 	}
 	z := make([]uint64, m.Batch*nz)
 	outputs := m.Tile.Outputs(m.product())
-	each := tickets(rng, "he matmul_ss outputs", m.Batch*outputs, peer, p.zeroLimbs(len(p.limbs), m.Width))
+	each := tickets(rng, "he matmul_ss outputs", m.Batch*outputs, peer, m.zeroKind(p))
 	resp := &responder{p: p, pk: peer, width: m.Width, drop0: m.DropC0, drop1: m.DropC1, draw: draw}
 	for h := range m.Batch {
 		in, err := conn.Recv(m.inputBytes(p))

@@ -206,7 +206,7 @@ func (s Select) client(conn transport.Conn, words, segments artifact.Section, pk
 		}
 	}
 	resp := &responder{p: w.p, pk: pk, width: s.Width, drop0: s.DropC0, drop1: s.DropC1, draw: draw}
-	each := tickets(rng, "he select", s.Tokens, pk, w.p.Resp)
+	each := tickets(rng, "he select", s.Tokens, pk, s.zeroKind(w.p))
 	y := make([]uint64, s.Tokens*s.Cols)
 	for t0 := 0; t0 < s.Tokens; t0 += batch {
 		t1 := min(t0+batch, s.Tokens)

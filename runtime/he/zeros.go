@@ -1,18 +1,24 @@
 package he
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"nimbus/internal/packing"
 	"nimbus/internal/prg"
 )
 
-// ZeroKind is a kind of encryption of zero: under the key of a set, over the first limbs.
+// ZeroKind is a kind of encryption of zero: under the key of a set, over the first limbs, and how many coefficients of
+// its first polynomial are kept, from 0 on.
 type ZeroKind struct {
-	Set   string
-	Limbs int
+	Set         string
+	Limbs, Sent int
 }
+
+func (k ZeroKind) bytes(p *params) int64 { return int64(8 * k.Limbs * (p.n + k.Sent)) }
 
 // ZeroNeeds counts encryptions of zero, by kind.
 type ZeroNeeds map[ZeroKind]int
@@ -32,7 +38,7 @@ func (n ZeroNeeds) Within(limit int64) (ZeroNeeds, error) {
 		if err != nil {
 			return nil, err
 		}
-		total += int64(count) * int64(2*8*p.n*k.Limbs)
+		total += int64(count) * k.bytes(p)
 	}
 	if total <= limit {
 		return n, nil
@@ -50,7 +56,7 @@ func (m MatMul) AddZeros(need ZeroNeeds) error {
 	if err != nil {
 		return err
 	}
-	need[ZeroKind{m.Set, l.p.zeroLimbs(len(l.p.limbs), m.Width)}] += l.lay.Responses()
+	need[l.zeroKind()] += l.lay.Responses()
 	return nil
 }
 
@@ -63,7 +69,7 @@ func (s Select) AddZeros(need ZeroNeeds) error {
 	if err != nil {
 		return err
 	}
-	need[ZeroKind{s.Set, p.Resp}] += s.Tokens
+	need[s.zeroKind(p)] += s.Tokens
 	return nil
 }
 
@@ -73,8 +79,19 @@ func (m MatMulSS) AddZeros(need ZeroNeeds) error {
 	if err != nil {
 		return err
 	}
-	need[ZeroKind{m.Set, p.zeroLimbs(len(p.limbs), m.Width)}] += m.Batch * m.Tile.Outputs(packing.Product{Rows: m.Rows, Inner: m.Inner, Cols: m.Cols})
+	need[m.zeroKind(p)] += m.Batch * m.Tile.Outputs(packing.Product{Rows: m.Rows, Inner: m.Inner, Cols: m.Cols})
 	return nil
+}
+
+func (m *linear) zeroKind() ZeroKind {
+	return ZeroKind{m.Set, m.p.zeroLimbs(len(m.p.limbs), m.Width), min(m.T, m.M) * m.lay.Block(0).Len}
+}
+
+func (s Select) zeroKind(p *params) ZeroKind { return ZeroKind{s.Set, p.Resp, s.Cols} }
+
+// zeroKind keeps all coefficients: results are spread over the ring.
+func (m MatMulSS) zeroKind(p *params) ZeroKind {
+	return ZeroKind{m.Set, p.zeroLimbs(len(p.limbs), m.Width), p.n}
 }
 
 // zeroLimbs is over how many limbs a response that was accumulated over limbs of them takes its encryption of zero.
@@ -92,7 +109,7 @@ type encryptedZero struct{ z0, z1 poly }
 // is handed out once. Where it runs short, protocols make their own. A nil pool is empty.
 type ZeroPool struct {
 	mu    sync.Mutex
-	stock map[int][]*encryptedZero // by limbs
+	stock map[ZeroKind][]*encryptedZero
 }
 
 // Pooled returns a copy of the keys with empty pools, for one session: pools are never shared.
@@ -100,7 +117,7 @@ func (r *PublicKeyring) Pooled() *PublicKeyring {
 	out := &PublicKeyring{}
 	for _, k := range r.keys {
 		c := *k
-		c.zeros = &ZeroPool{stock: map[int][]*encryptedZero{}}
+		c.zeros = &ZeroPool{stock: map[ZeroKind][]*encryptedZero{}}
 		out.keys = append(out.keys, &c)
 	}
 	return out
@@ -109,15 +126,18 @@ func (r *PublicKeyring) Pooled() *PublicKeyring {
 // Prepare fills the pools up to what is needed. The keys must come from [PublicKeyring.Pooled]; rng must be fresh for
 // this call.
 func (r *PublicKeyring) Prepare(need ZeroNeeds, rng *prg.PRG) error {
-	for _, k := range r.keys { // in a fixed order, for tests under a fixed seed
-		for limbs := 1; limbs <= len(k.p.limbs); limbs++ {
-			if n := need[ZeroKind{k.p.Name, limbs}]; n > 0 {
-				if k.zeros == nil {
-					return fmt.Errorf("he: key of set %s has no pool of zeros", k.p.Name)
-				}
-				k.zeros.fill(k, limbs, n, rng.Child("he zeros"))
-			}
+	kinds := slices.SortedFunc(maps.Keys(need), func(a, b ZeroKind) int { // an order, for tests under a fixed seed
+		return cmp.Or(cmp.Compare(a.Set, b.Set), a.Limbs-b.Limbs, a.Sent-b.Sent)
+	})
+	for _, kind := range kinds {
+		k, err := r.Key(kind.Set)
+		if err != nil {
+			return err
 		}
+		if k.zeros == nil || kind.Limbs < 1 || kind.Limbs > len(k.p.limbs) || kind.Sent < 0 || kind.Sent > k.p.n {
+			return fmt.Errorf("he: key of set %s has no pool for zeros of %d coefficients over %d limbs", kind.Set, kind.Sent, kind.Limbs)
+		}
+		k.zeros.fill(k, kind, need[kind], rng.Child("he zeros"))
 	}
 	return nil
 }
@@ -150,10 +170,10 @@ func (z *ZeroPool) String() string { return "he.ZeroPool(redacted)" }
 func (z *ZeroPool) Format(f fmt.State, _ rune) { fmt.Fprint(f, z.String()) }
 
 // fill makes as many as are missing to n.
-func (z *ZeroPool) fill(pk *PublicKey, limbs, n int, rng *prg.PRG) {
+func (z *ZeroPool) fill(pk *PublicKey, kind ZeroKind, n int, rng *prg.PRG) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	missing := n - len(z.stock[limbs])
+	missing := n - len(z.stock[kind])
 	if missing <= 0 {
 		return
 	}
@@ -163,25 +183,29 @@ func (z *ZeroPool) fill(pk *PublicKey, limbs, n int, rng *prg.PRG) {
 		gens[i] = rng.Child("zero")
 	}
 	parallel(missing, func(i int) error {
-		z0, z1 := fresh{}.zero(pk, limbs, gens[i])
-		made[i] = &encryptedZero{z0, z1}
+		z0, z1 := fresh{}.zero(pk, kind.Limbs, gens[i])
+		kept := newPoly(kind.Limbs, kind.Sent)
+		for j := range kept {
+			copy(kept[j], z0[j])
+		}
+		made[i] = &encryptedZero{kept, z1}
 		return nil
 	})
-	z.stock[limbs] = append(z.stock[limbs], made...)
+	z.stock[kind] = append(z.stock[kind], made...)
 }
 
 // take removes up to n and returns a slice of n, nil where there was none left.
-func (z *ZeroPool) take(limbs, n int) []*encryptedZero {
+func (z *ZeroPool) take(kind ZeroKind, n int) []*encryptedZero {
 	out := make([]*encryptedZero, n)
 	if z == nil {
 		return out
 	}
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	s := z.stock[limbs]
+	s := z.stock[kind]
 	got := copy(out, s)
 	clear(s[:got])
-	z.stock[limbs] = s[got:]
+	z.stock[kind] = s[got:]
 	return out
 }
 
@@ -192,9 +216,9 @@ type ticket struct {
 }
 
 // tickets draws one ticket per response, in order, so that runs in parallel are as deterministic as runs in sequence.
-func tickets(rng *prg.PRG, label string, n int, pk *PublicKey, limbs int) []ticket {
+func tickets(rng *prg.PRG, label string, n int, pk *PublicKey, kind ZeroKind) []ticket {
 	parent := rng.Child(label)
-	zeros := pk.zeros.take(limbs, n)
+	zeros := pk.zeros.take(kind, n)
 	out := make([]ticket, n)
 	for i := range out {
 		out[i] = ticket{parent.Child("response"), zeros[i]}

@@ -105,10 +105,10 @@ func TestZeroNeeds(t *testing.T) {
 
 	s := Select{Set: "n2048", Tokens: 5, Rows: 8, Cols: 128, Width: 30}
 	need = ZeroNeeds{}
-	if err := s.AddZeros(need); err != nil || need[ZeroKind{"n2048", 1}] != 5 {
+	if err := s.AddZeros(need); err != nil || need[ZeroKind{"n2048", 1, 128}] != 5 {
 		t.Errorf("%v: %v, %v", s, need, err)
 	}
-	if cut, err := need.Within(3 * 2 * 8 * 2048); err != nil || cut[ZeroKind{"n2048", 1}] != 3 {
+	if cut, err := need.Within(3 * 8 * (2048 + 128)); err != nil || cut[ZeroKind{"n2048", 1, 128}] != 3 {
 		t.Errorf("cut to %v: %v", cut, err)
 	}
 	key, _ := NewSecretKey(s.Set, rng)
@@ -127,14 +127,14 @@ func TestZeroPoolView(t *testing.T) {
 	for name, twice := range map[string]bool{"once": false, "twice": true} {
 		ring := (&PublicKeyring{keys: []*PublicKey{key.Public()}}).Pooled()
 		pk, _ := ring.Key(s.Set)
-		if err := ring.Prepare(ZeroNeeds{{s.Set, 1}: 6}, rng.Child("zeros")); err != nil {
+		if err := ring.Prepare(ZeroNeeds{{s.Set, 1, s.Cols}: 6}, rng.Child("zeros")); err != nil {
 			t.Fatal(err)
 		}
-		stock := append([]*encryptedZero(nil), pk.zeros.stock[1]...)
+		stock := append([]*encryptedZero(nil), pk.zeros.stock[s.zeroKind(pk.p)]...)
 		var view []seen
 		for range 2 {
 			if twice {
-				pk.zeros.stock[1] = append([]*encryptedZero(nil), stock...)
+				pk.zeros.stock[s.zeroKind(pk.p)] = append([]*encryptedZero(nil), stock...)
 			}
 			res := transporttest.TwoParty(t, func(c transport.Conn) error {
 				_, err := s.Client(c, words, words, pk, []uint64{3, 3, 3, 3}, nil, rng.Child("run"))
@@ -162,7 +162,7 @@ func TestZeroPoolDeterministic(t *testing.T) {
 		key, _ := NewSecretKey(s.Set, rng)
 		words := encryptTable(t, s.Words(), key, "word", make([]uint64, s.Rows*s.Cols), rng)
 		ring := (&PublicKeyring{keys: []*PublicKey{key.Public()}}).Pooled()
-		if err := ring.Prepare(ZeroNeeds{{s.Set, 1}: 6}, rng.Child("zeros")); err != nil {
+		if err := ring.Prepare(ZeroNeeds{{s.Set, 1, s.Cols}: 6}, rng.Child("zeros")); err != nil {
 			t.Fatal(err)
 		}
 		pk, _ := ring.Key(s.Set)
