@@ -32,6 +32,11 @@ func Open(dir fs.FS) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hf: config.json: %w", err)
 	}
+	if cfg.Family == "sentence" {
+		if err := cfg.pooling(dir); err != nil {
+			return nil, err
+		}
+	}
 	w, err := OpenWeights(dir)
 	if err != nil {
 		return nil, err
@@ -49,11 +54,32 @@ func (m *Model) Tensor(name string) (shape []int, data []float32, err error) {
 
 // Set gives the values of the family's parameters.
 func (c *Config) Set() frontend.Set {
-	return frontend.Set{
-		"seq": min(defaultSeq, c.Positions), "hidden": c.Hidden, "heads": c.Heads, "layers": c.Layers,
-		"ffn": c.Intermediate, "act": c.Activation, "eps": c.Eps, "vocab": c.Vocab,
-		"positions": c.Positions, "segments": c.TokenTypes, "pad": c.Pad, "labels": c.Labels,
+	set := frontend.Set{
+		"seq": min(defaultSeq, c.Seq()), "hidden": c.Hidden, "heads": c.Heads, "layers": c.Layers,
+		"ffn": c.Intermediate, "act": c.Activation, "eps": c.Eps,
 	}
+	if c.Labels != nil {
+		set["labels"] = c.Labels
+	}
+	if c.Family == "vit" {
+		set["seq"], set["image"], set["patch"], set["channels"] = c.Seq(), c.Image, c.Patch, c.Channels
+		return set
+	}
+	set["vocab"], set["positions"], set["pad"] = c.Vocab, c.Positions, c.Pad
+	switch c.Family {
+	case "albert", "electra":
+		set["embedding"] = c.Embedding
+		fallthrough
+	case "bert", "sentence":
+		set["segments"] = c.TokenTypes
+	}
+	switch c.Family {
+	case "albert":
+		set["groups"], set["inner"] = c.Groups, c.Inner
+	case "sentence":
+		set["normalize"] = c.Normalize
+	}
+	return set
 }
 
 // Module builds the nn-level module of the model from its family's description.
@@ -65,6 +91,10 @@ func (m *Model) Module(set frontend.Set) (*ir.Module, error) {
 		return nil, err
 	}
 	all := m.Config.Set()
+	// An encoder saved from a model with a head names its weights with the family.
+	if _, ok := m.Weights.Info("bert.embeddings.word_embeddings.weight"); ok && m.Config.Family == "sentence" {
+		all["prefix"] = "bert."
+	}
 	for name, v := range set {
 		all[name] = v
 	}
