@@ -10,6 +10,9 @@
 // A sum of the two shares may differ from the exact product by a few ulp, bounded in internal/rlweparams: never open a
 // product that is not truncated next without counting that error.
 //
+// What setup stores is the first polynomial of a ciphertext without the low bits that the error budget allows to leave
+// out (stored.go). Encryptions of zero may be made ahead, before an input is known, and are used once (zeros.go).
+//
 // The package must not know plans or sessions. It is the only importer of lattigo, whose types stay inside: it
 // provides the number theoretic transform where internal/kernel has none for the machine or the prime; samplers, keys,
 // encodings and every byte on the wire are this package's own.
