@@ -169,6 +169,10 @@ func bits(x float64) int {
 	return int(math.Ceil(math.Log2(x)))
 }
 
+// room is bits for the value of a product, whose truncation needs a little more
+// than the value itself: a bound of exactly 2^k takes k+1 bits.
+func room(x float64) int { return bits(x * (1 + 1.0/256)) }
+
 // set records the bound of a new value.
 func (q *quantizer) set(v *ir.Value, bound float64) *ir.Value {
 	q.bound[v] = bound
@@ -264,7 +268,7 @@ func (q *quantizer) matmul() []*ir.Value {
 	x, y := op.X(0), op.X(1)
 	b := q.magnitude(op)
 	l := q.fm.Attn
-	free := l - 2 - bits(b)
+	free := l - 2 - room(b)
 	most := q.fm.Prob
 	fx := min(max((free+bits(q.bound[y])-bits(q.bound[x]))/2, 0), most)
 	fy := min(free-fx, most)
@@ -279,19 +283,19 @@ func (q *quantizer) matmul() []*ir.Value {
 func (q *quantizer) scale() []*ir.Value {
 	op := q.op
 	x, c, b := op.X(0), op.Attrs.Float("by", 1), q.magnitude(op)
-	room := x.Type.Elem.Width - x.Type.Elem.Frac - bits(b) - 1
+	left := x.Type.Elem.Width - x.Type.Elem.Frac - bits(b) - 1
 	frac, exp := math.Frexp(math.Abs(c))
 	k := 1 - exp // c·2^k is in [1, 2)
 	if frac != 0.5 {
-		k = min(k+9, room)
-		for e := 1 - exp; e <= room && e < 50; e++ { // fewer bits, or more, where they make it exact
+		k = min(k+9, left)
+		for e := 1 - exp; e <= left && e < 50; e++ { // fewer bits, or more, where they make it exact
 			if n := math.Ldexp(c, e); n == math.Trunc(n) {
 				k = e
 				break
 			}
 		}
 	}
-	if k < 0 || k > room || math.Ldexp(math.Abs(c), k) < 0.5 {
+	if k < 0 || k > left || math.Ldexp(math.Abs(c), k) < 0.5 {
 		q.fail(op, "the factor %g of a value up to ±%.4g does not fit %s", c, b, x.Type.Elem)
 	}
 	if e := x.Type.Elem; e.Frac+k > e.Width-2 { // a value below 1/2: no room for the point
@@ -359,7 +363,7 @@ func (q *quantizer) mul() []*ir.Value {
 		b = min(b, 1.25) // at most 1, whatever the margin, and a little for rounding
 	}
 	fx, fy := q.operand(x), q.operand(y)
-	l := fx + fy + bits(b) + 2
+	l := fx + fy + room(b) + 2
 	return []*ir.Value{q.set(q.b.Op1("fx.mul", q.hint(), nil, q.cast(x, l, fx), q.cast(y, l, fy)), b)}
 }
 
@@ -429,7 +433,7 @@ func (q *quantizer) gain() []*ir.Value {
 	vbits := q.fm.Gain + max(bits(gain+math.Ldexp(1, -q.fm.Gain)), 1) + 1
 	x := op.X(0)
 	most := max(b, q.sumAfter(op))
-	l := max(q.fm.Act+q.fm.Gain+bits(most)+2, vbits)
+	l := max(q.fm.Act+q.fm.Gain+room(most)+2, vbits)
 	y := q.b.Op1("fx.mul", q.hint(), nil, q.cast(x, l, q.fm.Act), q.weight(g, ir.FxElem(vbits, q.fm.Gain), nil))
 	return []*ir.Value{q.set(y, b)}
 }
