@@ -47,17 +47,15 @@ func (p plot) svg() string {
 	fmt.Fprintf(&b, `<text x="%d" y="18" font-size="14" font-weight="bold">%s</text>`+"\n", plotLeft, html.EscapeString(p.title))
 	p.legend(&b)
 
-	xs := p.points(nil)
 	low, high := math.Inf(1), math.Inf(-1)
-	most := 0.0
-	for _, x := range xs {
+	for _, x := range p.points(nil) {
 		y := p.f(x)
 		low, high = min(low, y), max(high, y)
 		for _, c := range p.curves {
 			low, high = min(low, c.at(x)), max(high, c.at(x))
-			most = max(most, math.Abs(c.at(x)-y))
 		}
 	}
+	most := p.worst()
 	if high-low < 1e-9 {
 		low, high = low-1, high+1
 	}
@@ -95,6 +93,17 @@ func (p plot) svg() string {
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
+}
+
+// worst is the largest error of any curve.
+func (p plot) worst() float64 {
+	most := 0.0
+	for _, c := range p.curves {
+		for _, x := range p.points(c.cuts) {
+			most = max(most, math.Abs(c.at(x)-p.f(x)))
+		}
+	}
+	return most
 }
 
 func ink(i int) string { return curveInk[i%len(curveInk)] }

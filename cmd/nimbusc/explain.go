@@ -16,17 +16,24 @@ import (
 
 var explainCommand = &command{
 	name:  "explain",
-	args:  "[-json] PLAN",
+	args:  "[-json | -html FILE] PLAN",
 	short: "what every op of a plan costs, and why it is there",
 	long: `
 Per op of the plan: the protocol, its shape, ring widths and fraction bits (l.f), online bytes each
 way, correlated OTs, round trips, setup bytes; then the same per part of the model, and in all. The
-bytes are payload; making the COTs is offline work, before the input is known.`,
+bytes are payload; making the COTs is offline work, before the input is known.
+
+-html writes the same as one page that needs no other file, with bars per layer and part, and the
+fitted functions drawn.`,
 	setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		asJSON := fs.Bool("json", false, "print JSON")
+		page := fs.String("html", "", "write a page to `FILE`")
 		return func(c *console, args []string) error {
 			if len(args) != 1 {
 				return usagef("wants one plan, got %d", len(args))
+			}
+			if *asJSON && *page != "" {
+				return usagef("-json or -html, not both")
 			}
 			p, err := readPlan(c, args[0])
 			if err != nil {
@@ -38,6 +45,13 @@ bytes are payload; making the COTs is offline work, before the input is known.`,
 			}
 			if *asJSON {
 				return printJSON(c.out, e)
+			}
+			if *page != "" {
+				text, err := e.html(p)
+				if err != nil {
+					return err
+				}
+				return writeFile(c, *page, text)
 			}
 			e.print(c.out)
 			return nil
