@@ -43,6 +43,19 @@ type OpCount struct {
 	// Correlated OTs consumed, by the party that sends them.
 	COTClientSends int64 `json:"cot_client_sends,omitempty"`
 	COTServerSends int64 `json:"cot_server_sends,omitempty"`
+	// Predicted is what the plan's account says of the op, where whoever reads
+	// the report fills it in: this package knows no prices.
+	Predicted *Prediction `json:"predicted,omitempty"`
+}
+
+// Prediction is an op's cost as it is computed before any run. Bytes and OTs
+// are exact; rounds count the op by itself, from a fresh start.
+type Prediction struct {
+	BytesSent      int64   `json:"bytes_sent"`
+	BytesReceived  int64   `json:"bytes_received"`
+	Rounds         float64 `json:"rounds"`
+	COTClientSends int64   `json:"cot_client_sends,omitempty"`
+	COTServerSends int64   `json:"cot_server_sends,omitempty"`
 }
 
 // Report is one run of a plan as one party saw it.

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"encoding/json"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"nimbus/internal/golden"
 	"nimbus/models"
+	"nimbus/runtime"
 	"nimbus/runtime/transport/tls"
 )
 
@@ -26,6 +28,7 @@ import (
 //	identity DIR AGE    writes an identity to DIR that is valid until AGE from now (-30m: it has expired)
 //	garbage ADDR        connects to ADDR and sends nonsense, several times
 //	flip FILE           flips a bit in the middle of FILE
+//	aspredicted FILE    makes sure that a report's ops took what the plan predicts
 //
 // and the condition [embedded]: the program holds compiled plans.
 func TestNimbusRun(t *testing.T) {
@@ -72,8 +75,37 @@ func TestNimbusRun(t *testing.T) {
 			"identity":  identityCmd,
 			"garbage":   garbageCmd,
 			"flip":      flipCmd,
+
+			"aspredicted": asPredictedCmd,
 		},
 	})
+}
+
+// asPredictedCmd compares the two sides of every row: bytes each way and OTs are
+// equal; a round that two ops share is counted for both by the prediction.
+func asPredictedCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 || neg {
+		ts.Fatalf("usage: aspredicted FILE")
+	}
+	var report struct{ Runs []*runtime.Report }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &report))
+	rows := 0
+	for _, r := range report.Runs {
+		for _, o := range r.Ops {
+			p := o.Predicted
+			if p == nil {
+				ts.Fatalf("%s %s has no prediction", o.Name, o.Result)
+			}
+			got := runtime.Prediction{BytesSent: o.BytesSent, BytesReceived: o.BytesReceived, Rounds: p.Rounds, COTClientSends: o.COTClientSends, COTServerSends: o.COTServerSends}
+			if got != *p || o.Rounds > p.Rounds {
+				ts.Fatalf("%s %s took %+v, predicted was %+v", o.Name, o.Result, o, *p)
+			}
+			rows++
+		}
+	}
+	if rows == 0 {
+		ts.Fatalf("%s: no ops", args[0])
+	}
 }
 
 func dialPlain(addr string) (net.Conn, error) {

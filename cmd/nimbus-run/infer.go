@@ -27,7 +27,7 @@ an error unless -truncate cuts it. -file runs one text a line over one connectio
 		fs.StringVar(&o.file, "file", "", "read texts from `FILE`, one a line (\"-\" is standard input)")
 		fs.BoolVar(&o.truncate, "truncate", false, "cut texts that are too long")
 		fs.BoolVar(&o.json, "json", false, "print a line of JSON for each text")
-		fs.StringVar(&o.report, "report", "", "write the account of every op to `FILE` as JSON")
+		fs.StringVar(&o.report, "report", "", "write the account of every op to `FILE` as JSON, measured and as the plan predicts it")
 		fs.StringVar(&o.trace, "trace", "", "write a trace to `FILE` for chrome://tracing or Perfetto")
 		return func(ctx context.Context, args []string) error { return infer(ctx, o, args) }
 	},
@@ -84,6 +84,9 @@ func infer(ctx context.Context, o inferOptions, args []string) error {
 		return nil
 	})
 	if err != nil {
+		return err
+	}
+	if err := predict(job.reader.prog, reports); err != nil {
 		return err
 	}
 	return writeReports(o.report, o.trace, reports)
