@@ -8,6 +8,6 @@
 // stays, serves every other machine, and a test compares the two.
 //
 // Read first: [CRH] (the hash that breaks the correlation of correlated OT),
-// [Stream] and [Doubler] (the generators of OT extension), [Transpose128],
+// [Streams] and [Doubler] (the generators of OT extension), [Transpose128],
 // [Combine].
 package kernel
