@@ -324,8 +324,12 @@ func (q *quantizer) add() []*ir.Value {
 	if bits(b)+f+1 > l {
 		l = max(x.Type.Elem.Width, y.Type.Elem.Width)
 	}
-	if bits(b)+f+1 > l { // fewer fraction bits for a sum too large
-		if f = l - 1 - bits(b); f < q.fm.Scalar {
+	free := 1
+	if op.Name == "nn.sub" {
+		free = 2 // deviations are truncated at once
+	}
+	if bits(b)+f+free > l { // fewer fraction bits for a sum too large
+		if f = l - free - bits(b); f < q.fm.Scalar {
 			q.fail(op, "result may reach ±%.4g, which does not fit fx%d.%d", b, l, q.fm.Scalar)
 		}
 	}
@@ -363,7 +367,7 @@ func (q *quantizer) mul() []*ir.Value {
 		b = min(b, 1.25) // at most 1, whatever the margin, and a little for rounding
 	}
 	fx, fy := q.operand(x), q.operand(y)
-	l := fx + fy + room(b) + 2
+	l := fx + fy + max(room(b), 0) + 2
 	return []*ir.Value{q.set(q.b.Op1("fx.mul", q.hint(), nil, q.cast(x, l, fx), q.cast(y, l, fy)), b)}
 }
 
@@ -587,7 +591,7 @@ func (q *quantizer) results() []*ir.Value {
 	args := slices.Clone(q.op.Args)
 	for i, a := range args {
 		if a.Value.Type.Elem.Kind == ir.Fx {
-			args[i] = ir.Arg{Value: q.cast(a.Value, q.fm.Out+bits(q.bound[a.Value])+2, q.fm.Out)}
+			args[i] = ir.Arg{Value: q.cast(a.Value, q.fm.Out+max(bits(q.bound[a.Value]), 0)+2, q.fm.Out)}
 		}
 	}
 	q.op.Args = args
