@@ -93,7 +93,7 @@ type family struct {
 	kind, arch string            // model_type and architecture in config.json
 	name       string            // folder and file of the description
 	keys       map[string]string // the family's name of a key -> the usual one
-	defaults   config               // for what a file may leave out
+	defaults   config            // for what a file may leave out
 	sizes      []string          // further numbers that must be 1 or more, by their usual names
 }
 
