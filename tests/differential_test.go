@@ -83,7 +83,7 @@ func (g *randomNN) linear(x *ir.Value, out int) *ir.Value {
 func (g *randomNN) op() {
 	b, x := g.b, g.pick()
 	var y *ir.Value
-	switch g.rng.IntN(12) {
+	switch g.rng.IntN(13) {
 	case 0:
 		y = g.linear(x, g.d)
 	case 1: // siblings, of which some may be joined
@@ -119,6 +119,8 @@ func (g *randomNN) op() {
 		y = b.Op1("nn."+[]string{"add", "sub", "mul"}[g.rng.IntN(3)], "y", nil, x, g.pick())
 	case 6: // the same twice, which cse sees
 		y = b.Op1("nn.add", "y", nil, b.Op1("nn.tanh", "t", nil, x), b.Op1("nn.tanh", "t", nil, x))
+	case 12: // almost the same twice
+		y = b.Op1("nn.sub", "y", nil, b.Op1("nn.scale", "t", ir.A("by", 2.0), x), b.Op1("nn.scale", "t", ir.A("by", 0.5), x))
 	case 7:
 		y = b.Op1("nn.sub", "y", nil, x, b.Op1("nn."+[]string{"max", "sum"}[g.rng.IntN(2)], "m", ir.A("axis", 1), x))
 	case 8: // a scale whose origin somebody else reads too
@@ -308,11 +310,12 @@ func (g *randomFX) op() {
 		if fits(2*mag, e.Width) {
 			g.add(b.Op1("fx.max", "y", ir.A("keep", e.Width, "drop", 0), x), mag)
 		}
-	case 8: // twice the same
+	case 8: // twice the same, or almost
 		if fits(mag+2, e.Width) {
-			c := ir.A("value", math.Ldexp(1, -e.Frac))
-			g.add(b.Op1("fx.add_const", "y", c, x), mag+2)
-			g.add(b.Op1("fx.add_const", "y", c.Clone(), x), mag+2)
+			for range 2 {
+				c := ir.A("value", math.Ldexp(float64(1+rng.IntN(2)), -e.Frac))
+				g.add(b.Op1("fx.add_const", "y", c, x), mag+2)
+			}
 		}
 	}
 }
