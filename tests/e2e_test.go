@@ -17,6 +17,7 @@ import (
 	"nimbus/ir"
 	"nimbus/ir/eval"
 	"nimbus/ir/plan"
+	"nimbus/ir/weights"
 	"nimbus/models"
 	"nimbus/passes"
 	"nimbus/tests/shared"
@@ -25,8 +26,23 @@ import (
 // wholeModel is the embedded plan, deployed once for all tests of this package.
 type wholeModel struct {
 	*deployment
-	bundle *bundle.Bundle
-	twin   *eval.Program
+	bundle  *bundle.Bundle
+	twin    *eval.Program
+	account *backend.Account
+}
+
+// deployModel sets a client up for a plan of b's model.
+func deployModel(dir string, b *bundle.Bundle, m *ir.Module, src weights.Source) (*wholeModel, error) {
+	w := &wholeModel{bundle: b}
+	var err error
+	if w.twin, err = eval.New(m, src, eval.Options{}); err != nil {
+		return nil, err
+	}
+	if w.account, err = backend.AccountOf(m); err != nil {
+		return nil, err
+	}
+	w.deployment, err = deploy(dir, m, src)
+	return w, err
 }
 
 var embedded = sync.OnceValues(func() (*wholeModel, error) {
@@ -51,12 +67,7 @@ var embedded = sync.OnceValues(func() (*wholeModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wholeModel{bundle: b}
-	if w.twin, err = eval.New(m, src, eval.Options{}); err != nil {
-		return nil, err
-	}
-	w.deployment, err = deploy(binaryDir, m, src)
-	return w, err
+	return deployModel(binaryDir, b, m, src)
 })
 
 // binaryDir is a folder for what the tests of this binary share.
@@ -94,15 +105,11 @@ func TestWholeModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	account, err := backend.AccountOf(m.prog.Module)
-	if err != nil {
-		t.Fatal(err)
+	if got := int64(m.prog.ClientSends); got != m.account.Online.COTClientSends {
+		t.Errorf("the plan says that the client sends %d correlations, the account %d", got, m.account.Online.COTClientSends)
 	}
-	if got := int64(m.prog.ClientSends); got != account.Online.COTClientSends {
-		t.Errorf("the plan says that the client sends %d correlations, the account %d", got, account.Online.COTClientSends)
-	}
-	if got := int64(m.prog.ServerSends); got != account.Online.COTServerSends {
-		t.Errorf("the plan says that the server sends %d correlations, the account %d", got, account.Online.COTServerSends)
+	if got := int64(m.prog.ServerSends); got != m.account.Online.COTServerSends {
+		t.Errorf("the plan says that the server sends %d correlations, the account %d", got, m.account.Online.COTServerSends)
 	}
 	session := m.start(t, options{})
 	defer session.stop()
@@ -112,7 +119,7 @@ func TestWholeModel(t *testing.T) {
 			texts = texts[:3]
 		}
 		for _, text := range texts {
-			m.compare(t, session, account, text)
+			m.compare(t, session, text)
 		}
 	})
 	t.Run("dev", func(t *testing.T) {
@@ -121,7 +128,7 @@ func TestWholeModel(t *testing.T) {
 			t.Skip("-short")
 		}
 		for _, text := range everyNth(all, len(all)/30) {
-			m.compare(t, session, account, text)
+			m.compare(t, session, text)
 		}
 	})
 }
@@ -142,7 +149,7 @@ func sentences(t *testing.T, file string) (texts []string) {
 }
 
 // compare runs one text both ways.
-func (m *wholeModel) compare(t *testing.T, session *parties, account *backend.Account, text string) {
+func (m *wholeModel) compare(t *testing.T, session *parties, text string) {
 	t.Helper()
 	session.tb = t
 	in, _, err := textInputs(m.bundle, text, m.prog.Seq)
@@ -166,8 +173,61 @@ func (m *wholeModel) compare(t *testing.T, session *parties, account *backend.Ac
 	if a, b := argmax(private.Reals()), argmax(want[0].Reals()); a != b {
 		t.Errorf("%q: label %d, the twin says %d: logits %v and %v", text, a, b, private.Reals(), want[0].Reals())
 	}
-	checkAccount(t, account, client, server)
+	checkAccount(t, m.account, client, server)
 	t.Logf("%-40.40q %.2f s, %d units off, logits %.3f", text, client.Online.Seconds, worst, private.Reals())
+}
+
+// TestPublicModel compiles a public BERT with a vocabulary of 30,522 words from
+// its Hugging Face folder and runs some sentences through it as two parties.
+func TestPublicModel(t *testing.T) {
+	folder := shared.Path(t, "models", "bert-tiny-sst2")
+	if testing.Short() {
+		t.Skip("-short")
+	}
+	b, err := bundle.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	const seq = 24
+	set := frontend.Set{"seq": seq}
+	m, err := b.Module(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := b.Weights(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := models.Open("nimbus-sst2-tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := fs.ReadFile(dir, "calibration.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var examples []passes.Example
+	for line := range strings.Lines(string(text)) {
+		in, tokens, err := textInputs(b, strings.TrimSpace(line), seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		examples = append(examples, passes.Example{Inputs: in, Tokens: tokens})
+	}
+	if err := backend.Compile(m, backend.Job{Source: src, Examples: examples}); err != nil {
+		t.Fatal(err)
+	}
+	model, err := deployModel(t.TempDir(), b, m, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer model.close()
+	session := model.start(t, options{})
+	defer session.stop()
+	for _, text := range []string{"a gripping, moving film", "it never comes alive", "dull, loud and endless"} {
+		model.compare(t, session, text)
+	}
 }
 
 // distance is the largest difference of two vectors of e, in units of its last
