@@ -30,10 +30,14 @@ func AccountOf(m *ir.Module) (*Account, error) {
 	}
 	a := &Account{}
 	var sets []string
+	seen := map[*ir.Weight]bool{}
 	for _, op := range f.Body {
 		c, err := cost.Of(op)
 		if err != nil {
 			return nil, err
+		}
+		if c.Setup > 0 && allSeen(seen, op) {
+			c.Setup = 0 // downloaded for an earlier op
 		}
 		a.Ops = append(a.Ops, OpCost{op, c})
 		a.Online = a.Online.Add(c)
@@ -46,4 +50,17 @@ func AccountOf(m *ir.Module) (*Account, error) {
 	var err error
 	a.Offline, err = cost.Offline(a.Online, m.Attrs.Int("softspoken", 4), sets...)
 	return a, err
+}
+
+// allSeen tells whether every weight of an op has been met before, and adds
+// them to seen.
+func allSeen(seen map[*ir.Weight]bool, op *ir.Op) bool {
+	all := true
+	for i := range op.Args {
+		if w := op.W(i); w != nil {
+			all = all && seen[w]
+			seen[w] = true
+		}
+	}
+	return all
 }

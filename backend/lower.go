@@ -53,8 +53,9 @@ func Lower(m *ir.Module, o Options) error {
 		if o.PublicEmbedding {
 			publishTables(m)
 		}
+		uses := usesOf(m)
 		for _, f := range m.Funcs {
-			if err = lowerFunc(f, o); err != nil {
+			if err = lowerFunc(f, uses, o); err != nil {
 				return
 			}
 		}
@@ -100,8 +101,7 @@ func publishTables(m *ir.Module) {
 	}
 }
 
-func lowerFunc(f *ir.Func, o Options) error {
-	drops := followingDrops(f)
+func lowerFunc(f *ir.Func, uses map[*ir.Op]use, o Options) error {
 	shared := map[*ir.Value]*ir.Value{} // parameter -> its shares
 	for _, p := range f.Params {
 		owner := p.Attrs.Ident("owner", ir.Client)
@@ -136,7 +136,7 @@ func lowerFunc(f *ir.Func, o Options) error {
 		attrs := op.Attrs.Clone()
 		if choose := choices[rule.Plan]; choose != nil {
 			var more ir.Attrs
-			if more, err = choose(op, drops[op], o); err != nil {
+			if more, err = choose(op, uses[op], o); err != nil {
 				err = fmt.Errorf("%s of %%%s: %w", rule.Plan, op.Result().Name, err)
 				return nil
 			}
@@ -163,15 +163,58 @@ func lowerFunc(f *ir.Func, o Options) error {
 }
 
 // choices picks what a plan op needs beyond its fx twin: parameter set, tile,
-// response compression. drop is how many low bits of the result are dropped
-// before anything else reads them.
-var choices = map[string]func(op *ir.Op, drop int, o Options) (ir.Attrs, error){
+// response compression.
+var choices = map[string]func(op *ir.Op, u use, o Options) (ir.Attrs, error){
 	"he.select":    chooseSelect,
 	"he.matmul":    chooseMatmul,
 	"he.matmul_ss": chooseMatmulSS,
 }
 
-func chooseSelect(op *ir.Op, drop int, o Options) (ir.Attrs, error) {
+// use is what a choice must suit: all ops that read one stored weight, which
+// has one layout for all of them, or an op alone.
+type use struct {
+	drop  int // low bits of the result that are dropped before anything else reads them, in every op
+	rows  int // of the operand: the most of any op
+	times int // how many ops
+}
+
+// usesOf tells for every op of a module how it, or the weight that it reads, is
+// used.
+func usesOf(m *ir.Module) map[*ir.Op]use {
+	out := map[*ir.Op]use{}
+	stored := map[*ir.Weight]use{}
+	weightOf := func(op *ir.Op) (*ir.Weight, int) {
+		switch op.Name {
+		case "fx.matmul":
+			if w := op.W(1); w != nil {
+				return w, op.X(0).Type.NumElems() / w.Type.Shape[0]
+			}
+		case "fx.select":
+			return op.W(len(op.Args) / 2), op.Result().Type.Shape[0] // the first weight, after ids and perhaps types
+		}
+		return nil, 0
+	}
+	for _, f := range m.Funcs {
+		for op, drop := range followingDrops(f) {
+			out[op] = use{drop: drop, times: 1}
+			if w, rows := weightOf(op); w != nil {
+				u, ok := stored[w]
+				if !ok {
+					u.drop = drop
+				}
+				stored[w] = use{min(u.drop, drop), max(u.rows, rows), u.times + 1}
+			}
+		}
+	}
+	for op := range out {
+		if w, _ := weightOf(op); w != nil {
+			out[op] = stored[w]
+		}
+	}
+	return out
+}
+
+func chooseSelect(op *ir.Op, u use, o Options) (ir.Attrs, error) {
 	t := op.Result().Type
 	set, err := params.Select(t.Elem.Width)
 	if err != nil {
@@ -181,29 +224,29 @@ func chooseSelect(op *ir.Op, drop int, o Options) (ir.Attrs, error) {
 	if len(op.Args) == 4 {
 		types = op.W(3).Type.Shape[0]
 	}
-	rows := op.W(len(op.Args) / 2).Type.Shape[0] // the first weight, after ids and perhaps types
-	d := params.SelectDrops(set, t.Shape[0], rows, types, t.Shape[1], t.Elem.Width, drop, o.reuse())
+	rows := op.W(len(op.Args) / 2).Type.Shape[0]
+	d := params.SelectDrops(set, u.rows, rows, types, t.Shape[1], t.Elem.Width, u.drop, o.reuse()*float64(u.times))
 	return ir.A("set", ir.Ident(set.Name), "drop_stored", d.Stored, "drop_c0", d.C0, "drop_c1", d.C1), nil
 }
 
 // chooseMatmul takes the tile that minimises online bytes plus the setup's
 // share of one inference.
-func chooseMatmul(op *ir.Op, drop int, o Options) (ir.Attrs, error) {
+func chooseMatmul(op *ir.Op, u use, o Options) (ir.Attrs, error) {
 	x, w := op.X(0).Type, op.W(1).Type
-	l, k, n := x.Elem.Width, w.Shape[0], w.Shape[1]
-	m := x.NumElems() / k
+	l, k, n, m := x.Elem.Width, w.Shape[0], w.Shape[1], u.rows
+	reuse := o.reuse() * float64(u.times)
 	set, err := params.MatMul(l)
 	if err != nil {
 		return nil, err
 	}
 	best, bestCost := ir.Attrs(nil), 0.0
 	for t := 1; t <= m && t*n <= set.N() || t == 1; t++ {
-		d := params.MatMulDrops(set, m, k, n, t, l, drop, o.reuse())
+		d := params.MatMulDrops(set, m, k, n, t, l, u.drop, reuse)
 		c, err := cost.MatMulCost(set.Name, m, k, n, t, d)
 		if err != nil {
 			return nil, err
 		}
-		if total := float64(c.C2S) + float64(c.Setup)/o.reuse(); best == nil || total < bestCost {
+		if total := float64(c.C2S) + float64(c.Setup)/reuse; best == nil || total < bestCost {
 			best, bestCost = ir.A("set", ir.Ident(set.Name), "tile", t, "drop_stored", d.Stored, "drop_c0", d.C0, "drop_c1", d.C1), total
 		}
 	}
@@ -211,9 +254,9 @@ func chooseMatmul(op *ir.Op, drop int, o Options) (ir.Attrs, error) {
 }
 
 // chooseMatmulSS leaves set and tile to params, which weighs bytes and transforms.
-func chooseMatmulSS(op *ir.Op, drop int, _ Options) (ir.Attrs, error) {
+func chooseMatmulSS(op *ir.Op, u use, _ Options) (ir.Attrs, error) {
 	p, batch := cost.ProductOf(op)
-	set, c, err := params.ChooseMatMulSS(p, batch, op.X(0).Type.Elem.Width, drop)
+	set, c, err := params.ChooseMatMulSS(p, batch, op.X(0).Type.Elem.Width, u.drop)
 	if err != nil {
 		return nil, err
 	}
