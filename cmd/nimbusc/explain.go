@@ -16,7 +16,7 @@ import (
 
 var explainCommand = &command{
 	name:  "explain",
-	args:  "[-json | -html FILE] PLAN",
+	args:  "[-json | -html FILE [-model MODEL [-text FILE]]] PLAN",
 	short: "what every op of a plan costs, and why it is there",
 	long: `
 Per op of the plan: the protocol, its shape, ring widths and fraction bits (l.f), online bytes each
@@ -24,16 +24,21 @@ way, correlated OTs, round trips, setup bytes; then the same per part of the mod
 bytes are payload; making the COTs is offline work, before the input is known.
 
 -html writes the same as one page that needs no other file, with bars per layer and part, and the
-fitted functions drawn.`,
+fitted functions drawn; given the model, over the density of their inputs on calibration text.`,
 	setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		asJSON := fs.Bool("json", false, "print JSON")
 		page := fs.String("html", "", "write a page to `FILE`")
+		model := fs.String("model", "", "draw the density of inputs that the plan's `MODEL` has on calibration text")
+		text := fs.String("text", "", "calibrate on `FILE`, one text a line (default: the model's own)")
 		return func(c *console, args []string) error {
 			if len(args) != 1 {
 				return usagef("wants one plan, got %d", len(args))
 			}
 			if *asJSON && *page != "" {
 				return usagef("-json or -html, not both")
+			}
+			if *model != "" && *page == "" || *text != "" && *model == "" {
+				return usagef("-model goes with -html, and -text with -model")
 			}
 			p, err := readPlan(c, args[0])
 			if err != nil {
@@ -47,11 +52,15 @@ fitted functions drawn.`,
 				return printJSON(c.out, e)
 			}
 			if *page != "" {
-				text, err := e.html(p)
+				seen, err := fitsOf(c, p, *model, *text)
 				if err != nil {
 					return err
 				}
-				return writeFile(c, *page, text)
+				out, err := e.html(p, seen)
+				if err != nil {
+					return err
+				}
+				return writeFile(c, *page, out)
 			}
 			e.print(c.out)
 			return nil

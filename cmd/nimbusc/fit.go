@@ -81,23 +81,9 @@ func (f *fitFlags) run(c *console, name string) error {
 		return err
 	}
 	defer m.close()
-	examples, err := m.examples(c, f.text)
+	out, err := fitModel(c, m, f.text, f.budget, preset)
 	if err != nil {
 		return err
-	}
-	out := fits{Model: name, Seq: m.seq, Texts: len(examples)}
-	for _, e := range examples {
-		out.Tokens += e.Tokens
-	}
-	o := passes.Options{
-		ErrorBudget: f.budget,
-		Observe:     func(mod *ir.Module) (*passes.Stats, error) { return passes.Record(mod, m.source, examples) },
-		Fitted:      func(r passes.FitReport) { out.Fits = append(out.Fits, newFitLine(r, preset)) },
-	}
-	pipeline := passes.Default()
-	last := slices.IndexFunc(pipeline, func(p passes.Pass) bool { return p.Name == passes.Approximate.Name })
-	if err := passes.Run(m.module.Clone(), pipeline[:last+1], &o, nil); err != nil {
-		return budgetHint(err)
 	}
 	if f.svg != "" {
 		if err := out.draw(c, f.svg); err != nil {
@@ -109,6 +95,30 @@ func (f *fitFlags) run(c *console, name string) error {
 	}
 	out.print(c.out, preset)
 	return nil
+}
+
+// fitModel runs the passes up to the fits, on the text of a file or the model's
+// own.
+func fitModel(c *console, m *model, file string, budget budgets, preset *passes.Preset) (*fits, error) {
+	examples, err := m.examples(c, file)
+	if err != nil {
+		return nil, err
+	}
+	out := &fits{Model: m.name, Seq: m.seq, Texts: len(examples)}
+	for _, e := range examples {
+		out.Tokens += e.Tokens
+	}
+	o := passes.Options{
+		ErrorBudget: budget,
+		Observe:     func(mod *ir.Module) (*passes.Stats, error) { return passes.Record(mod, m.source, examples) },
+		Fitted:      func(r passes.FitReport) { out.Fits = append(out.Fits, newFitLine(r, preset)) },
+	}
+	pipeline := passes.Default()
+	last := slices.IndexFunc(pipeline, func(p passes.Pass) bool { return p.Name == passes.Approximate.Name })
+	if err := passes.Run(m.module.Clone(), pipeline[:last+1], &o, nil); err != nil {
+		return nil, budgetHint(err)
+	}
+	return out, nil
 }
 
 // fits is what fit -json prints.

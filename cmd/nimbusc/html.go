@@ -6,6 +6,7 @@ import (
 	"html"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
 
 	"nimbus/ir"
@@ -21,6 +22,7 @@ type page struct {
 	*explanation
 	LayerBars, PartBars template.HTML
 	Fits                []fitFigure
+	Seen                *fits // whose densities are drawn
 }
 
 // fitFigure is one fitted function of a plan.
@@ -28,15 +30,32 @@ type fitFigure struct {
 	opLine
 	SVG        template.HTML
 	Worst      string
+	Expected   string // under the density, if that is known
+	Outside    string // share of inputs outside the interval
 	Cuts       int
 	Keep, Drop int
 	Bytes      int64
 	Shape      string
 }
 
-// html is the explanation of p as one page that needs no other file.
-func (e *explanation) html(p *ir.Module) (string, error) {
-	figures, err := e.figures(p)
+// fitsOf runs the plan's model on calibration text; without a model it returns
+// nothing.
+func fitsOf(c *console, p *ir.Module, name, text string) (*fits, error) {
+	if name == "" {
+		return &fits{}, nil
+	}
+	m, err := openModel(name, modelFlags{seq: p.Attrs.Int("seq", 0)})
+	if err != nil {
+		return nil, err
+	}
+	defer m.close()
+	return fitModel(c, m, text, nil, nil)
+}
+
+// html is the explanation of p as one page that needs no other file. The
+// densities drawn are those of seen.
+func (e *explanation) html(p *ir.Module, seen *fits) (string, error) {
+	figures, err := e.figures(p, seen)
 	if err != nil {
 		return "", err
 	}
@@ -55,13 +74,14 @@ func (e *explanation) html(p *ir.Module) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	err = t.Execute(&b, page{e, template.HTML(bars(e.layers())), template.HTML(bars(e.Parts)), figures})
+	err = t.Execute(&b, page{e, template.HTML(bars(e.layers())), template.HTML(bars(e.Parts)), figures, seen})
 	return b.String(), err
 }
 
 // figures draws the functions that a plan says it approximates.
-func (e *explanation) figures(p *ir.Module) ([]fitFigure, error) {
+func (e *explanation) figures(p *ir.Module, seen *fits) ([]fitFigure, error) {
 	var out []fitFigure
+	rest := seen.Fits // passes keep the order of what they replace
 	ops := p.Func("main").Body
 	for i, line := range e.Ops { // the ops in order, without return
 		op := ops[i]
@@ -79,8 +99,23 @@ func (e *explanation) figures(p *ir.Module) ([]fitFigure, error) {
 			cuts = append(cuts, math.Ldexp(float64(c), -spec.In.Frac))
 		}
 		drawn.curves = []curve{{"plan", cuts, spec.Real}}
+		expected, outside := "", ""
+		at := slices.IndexFunc(rest, func(l fitLine) bool {
+			return l.Function == shape.Name && placeText(l.Layer, l.Part) == line.place()
+		})
+		if at < 0 && seen.Model != "" {
+			return nil, hinted(fmt.Errorf("%s: the model has no %s at %s, which the plan has", seen.Model, shape.Name, line.place()), "-model names the model that the plan was compiled from")
+		}
+		if at >= 0 {
+			d := rest[at].report.Density
+			rest = rest[at+1:]
+			rms, _ := d.Errors(shape.F, spec.Real)
+			drawn.density = d.W
+			expected, outside = errorText(rms), percent(d.Outside)
+		}
 		out = append(out, fitFigure{
-			opLine: line, SVG: template.HTML(drawn.svg()), Worst: errorText(drawn.worst()), Cuts: len(cuts),
+			opLine: line, SVG: template.HTML(drawn.svg()), Cuts: len(cuts),
+			Worst: errorText(drawn.worst()), Expected: expected, Outside: outside,
 			Keep: spec.Keep, Drop: spec.Drop, Bytes: line.C2S + line.S2C, Shape: shapeText(line.Shape),
 		})
 	}
