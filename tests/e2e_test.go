@@ -23,7 +23,7 @@ import (
 	"nimbus/tests/shared"
 )
 
-// wholeModel is the embedded plan, deployed once for all tests of this package.
+// wholeModel is a trained model with its plan, deployed.
 type wholeModel struct {
 	*deployment
 	bundle  *bundle.Bundle
@@ -45,21 +45,25 @@ func deployModel(dir string, b *bundle.Bundle, m *ir.Module, src weights.Source)
 	return w, err
 }
 
-var embedded = sync.OnceValues(func() (*wholeModel, error) {
+// embedded is the embedded plan, deployed once for all tests of this package.
+var embedded = sync.OnceValues(func() (*wholeModel, error) { return deployEmbedded(binaryDir, "s32.plan") })
+
+// deployEmbedded sets a client up for one of the embedded model's plans.
+func deployEmbedded(dir, name string) (*wholeModel, error) {
 	const model = "nimbus-sst2-tiny"
 	b, err := bundle.Open(model)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := models.Open(model)
+	files, err := models.Open(model)
 	if err != nil {
 		return nil, err
 	}
-	text, err := fs.ReadFile(dir, "s32.plan")
+	text, err := fs.ReadFile(files, name)
 	if err != nil {
 		return nil, err
 	}
-	m, err := plan.Parse("s32.plan", string(text))
+	m, err := plan.Parse(name, string(text))
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +71,8 @@ var embedded = sync.OnceValues(func() (*wholeModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	return deployModel(binaryDir, b, m, src)
-})
+	return deployModel(dir, b, m, src)
+}
 
 // binaryDir is a folder for what the tests of this binary share.
 var binaryDir string
@@ -175,6 +179,22 @@ func (m *wholeModel) compare(t *testing.T, session *parties, text string) {
 	}
 	checkAccount(t, m.account, client, server)
 	t.Logf("%-40.40q %.2f s, %d units off, logits %.3f", text, client.Online.Seconds, worst, private.Reals())
+}
+
+// TestLongPlan runs the embedded model's plan for 128 tokens.
+func TestLongPlan(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short")
+	}
+	m, err := deployEmbedded(t.TempDir(), "s128.plan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.close()
+	session := m.start(t, options{})
+	defer session.stop()
+	m.compare(t, session, ownSentences[0])
+	m.compare(t, session, strings.Repeat("It starts slowly, finds its feet in the second act, and never looks back. ", 8))
 }
 
 // TestPublicModel compiles a public BERT with a vocabulary of 30,522 words from
