@@ -76,7 +76,7 @@ var owners = map[string][]string{
 	"golang.org/x/tools/txtar":            {"internal/golden"},
 	"golang.org/x/tools/go/analysis":      {"internal/analyzers", "cmd/nimbus-vet"},
 	"golang.org/x/text":                   {"frontend/tokenizer"},
-	"golang.org/x/sys":                    {"runtime/artifact"},
+	"golang.org/x/sys":                    {"runtime/artifact", "cmd/nimbus-run"},
 	"filippo.io/edwards25519":             {"runtime/corr/baseot"},
 }
 

@@ -3,38 +3,52 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
-	goruntime "runtime"
 	"slices"
 	"strings"
-	"time"
 
 	"nimbus/runtime"
-	"nimbus/runtime/transport"
-	"nimbus/runtime/transport/tls"
 )
 
 var benchCommand = &command{
 	name:  "bench",
-	args:  "[-model NAME] [-tokens N] [-runs N] [-json]",
+	args:  "[model|block|gemm|ot|cmp] [-model NAME] [-layers N] [-tokens N] [-link LINK] [-cores N] [-runs N] [-json] [-ops]",
 	short: "measure setup and inference, both parties on this machine",
 	long: `
 Runs both parties as two processes on loopback, with a fresh setup, and prints time,
-bytes, rounds and peak memory. The best of the runs counts for times.`,
+bytes, rounds and peak memory. The best of the runs counts for times. Every result
+is compared with the plan's fixed-point twin: a wrong one is an error.
+
+  model   a whole model (default): an embedded one with plans, a Hugging Face folder,
+          a .model description, or one of bert-base, bert-large, minilm
+  block   one encoder layer, between the LayerNorms around it; -layers takes more
+  gemm    modular and 64-bit multiply-adds of the linear layers
+  ot      correlated OTs made in a second, for k = 2, 4 and 8
+  cmp     comparisons in a second: 11 bits, two cuts, correlations made ahead
+
+Without trained weights the architecture is the true one and the weights are drawn
+like trained ones. A plan that is not embedded is compiled first, on random inputs,
+and kept in NIMBUS_HOME. -cores holds each party to cores of its own where there are
+enough.`,
 	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
-		o := benchOptions{}
-		fs.StringVar(&o.model, "model", demoModel, "embedded model `NAME`")
-		fs.IntVar(&o.tokens, "tokens", 32, "use the smallest plan for at least `N` tokens")
+		o := benchOptions{what: "model"}
+		fs.StringVar(&o.model, "model", "", "model `NAME`, folder or description (default "+demoModel+", of block bert-base)")
+		fs.IntVar(&o.layers, "layers", 0, "take `N` layers instead of what the model has")
+		fs.IntVar(&o.tokens, "tokens", 32, "length of the input: an embedded model's smallest plan for at least `N` tokens, else exactly N")
+		fs.Var(&o.link, "link", linkUsage)
+		fs.IntVar(&o.cores, "cores", 0, "hold each party to `N` cores (default: both share all)")
+		fs.IntVar(&o.softSpoken, "softspoken", 8, "field size exponent `K` of the OT extension of a plan compiled here: 2, 4 or 8")
 		fs.IntVar(&o.runs, "runs", 3, "run the inference `N` times, each over a connection of its own")
 		fs.BoolVar(&o.json, "json", false, "print one line of JSON")
-		fs.BoolVar(&o.ops, "ops", false, "print a table of the ops too")
+		fs.BoolVar(&o.ops, "ops", false, "print a table of the ops and one of the parts too")
 		return func(ctx context.Context, args []string) error {
-			if len(args) > 0 {
-				return usagef("unexpected argument %q", args[0])
+			if len(args) > 1 {
+				return usagef("unexpected argument %q", args[1])
+			}
+			if len(args) == 1 {
+				o.what = args[0]
 			}
 			return bench(ctx, o)
 		}
@@ -42,126 +56,177 @@ bytes, rounds and peak memory. The best of the runs counts for times.`,
 }
 
 type benchOptions struct {
-	model        string
-	tokens, runs int
-	json, ops    bool
+	what, model                             string
+	layers, tokens, cores, softSpoken, runs int
+	link                                    link
+	json, ops                               bool
 }
 
-// benchResult is what bench -json prints.
+func bench(ctx context.Context, o benchOptions) error {
+	switch {
+	case o.runs < 1:
+		return usagef("%d runs, expected at least one", o.runs)
+	case o.cores < 0:
+		return usagef("%d cores, expected at least one, or 0 for all", o.cores)
+	case o.tokens < 1:
+		return usagef("%d tokens, expected at least one", o.tokens)
+	case o.layers < 0:
+		return usagef("%d layers, expected at least one", o.layers)
+	}
+	switch o.what {
+	case "model", "block":
+		t, err := findTarget(ctx, o)
+		if err != nil {
+			return err
+		}
+		r, err := benchModel(ctx, o, t)
+		if err != nil {
+			return err
+		}
+		return print(o, r, func() { printBench(r, o.ops) })
+	case "gemm":
+		r, err := benchGemm(o)
+		if err != nil {
+			return err
+		}
+		return print(o, r, r.print)
+	case "ot", "cmp":
+		r, err := benchPair(o)
+		if err != nil {
+			return err
+		}
+		return print(o, r, r.print)
+	}
+	return usagef("nothing called %q can be measured, expected model, block, gemm, ot or cmp", o.what)
+}
+
+// print prints a result as JSON or for people.
+func print(o benchOptions, result any, people func()) error {
+	if o.json {
+		return json.NewEncoder(os.Stdout).Encode(result)
+	}
+	people()
+	return nil
+}
+
+// benchResult is what bench -json prints of a model or block. Times are the
+// client's, of the run that was answered soonest.
 type benchResult struct {
-	Model   string        `json:"model"`
-	Length  int           `json:"length"`
-	CPUs    int           `json:"cpus"`
-	GOARCH  string        `json:"goarch"`
+	What       string `json:"what"`
+	Model      string `json:"model"`
+	Synthetic  bool   `json:"synthetic_weights"`
+	Layers     int    `json:"layers"`
+	Length     int    `json:"length"` // tokens
+	Link       string `json:"link"`
+	Cores      int    `json:"cores"`  // of each party; 0: both share all
+	Pinned     bool   `json:"pinned"` // each party has its cores to itself
+	CPUs       int    `json:"cpus"`
+	GOARCH     string `json:"goarch"`
+	SoftSpoken int    `json:"softspoken"`
+	Plan       string `json:"plan"` // digest
+
+	Seconds        float64 `json:"seconds"` // online, with full pools
+	OfflineSeconds float64 `json:"offline_seconds"`
+	SetupSeconds   float64 `json:"setup_seconds"`
+	// Online and offline together; setup apart.
+	BytesToServer int64   `json:"bytes_client_to_server"`
+	BytesToClient int64   `json:"bytes_server_to_client"`
+	SetupBytes    int64   `json:"setup_bytes"`
+	Rounds        float64 `json:"rounds"` // online
+	ClientRSS     int64   `json:"peak_rss_client"`
+	ServerRSS     int64   `json:"peak_rss_server"`
+
+	// Difference is the largest one between the protocols' result and the
+	// twin's, in units of the last bit; Tolerance is what the plan allows.
+	Difference int64 `json:"difference"`
+	Tolerance  int   `json:"tolerance"`
+
 	Setup   runtime.Phase `json:"setup"`
 	Offline runtime.Phase `json:"offline"`
 	Online  runtime.Phase `json:"online"`
 	// Wall is from the start of the inference, before the connection is made,
 	// to the answer: the smallest of the runs.
-	Wall      float64           `json:"wall_seconds"`
-	Walls     []float64         `json:"wall_seconds_each"`
-	ClientRSS int64             `json:"client_peak_rss_bytes"`
-	ServerRSS int64             `json:"server_peak_rss_bytes"`
-	Ops       []runtime.OpCount `json:"ops"`
+	Wall  float64     `json:"wall_seconds"`
+	Walls []float64   `json:"wall_seconds_each"`
+	Ops   []benchCost `json:"ops"`   // by name of the op
+	Parts []benchCost `json:"parts"` // by part of the model, all layers together
 }
 
-func bench(ctx context.Context, o benchOptions) error {
-	if o.runs < 1 {
-		return usagef("%d runs, expected at least one", o.runs)
-	}
-	names, err := embeddedPlans(o.model)
-	if err != nil {
-		return err
-	}
-	var prog *runtime.Program
-	var plan string
-	for _, n := range names {
-		if prog, err = loadPlan(n); err != nil {
-			return err
+// benchCost is a sum over ops.
+type benchCost struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+	Bytes   int64   `json:"bytes"` // both ways
+	Rounds  float64 `json:"rounds"`
+	Sent    int64   `json:"bytes_client_to_server"`
+	COTs    int64   `json:"cots"`
+}
+
+// sum adds up a run's ops under the names that name gives them, the dearest
+// first.
+func sum(ops []runtime.OpCount, name func(runtime.OpCount) string) []benchCost {
+	var out []benchCost
+	for _, c := range ops {
+		n := name(c)
+		i := slices.IndexFunc(out, func(b benchCost) bool { return b.Name == n })
+		if i < 0 {
+			i = len(out)
+			out = append(out, benchCost{Name: n})
 		}
-		if plan = n; prog.Seq >= o.tokens {
-			break
+		b := &out[i]
+		b.Seconds += c.Seconds
+		b.Bytes += c.Bytes()
+		b.Rounds += c.Rounds
+		b.Sent += c.BytesSent
+		b.COTs += c.COTClientSends + c.COTServerSends
+	}
+	slices.SortStableFunc(out, func(a, b benchCost) int {
+		switch {
+		case a.Seconds > b.Seconds:
+			return -1
+		case a.Seconds < b.Seconds:
+			return 1
 		}
-	}
-	if prog == nil || prog.Seq < o.tokens {
-		return fmt.Errorf("no embedded plan of %s takes %d tokens", o.model, o.tokens)
-	}
-	dir, cleanup, err := tempDir()
-	if err != nil {
-		return err
-	}
-	defer cleanup()
-	server, client, serverID, clientID, err := parties(dir)
-	if err != nil {
-		return err
-	}
-	report := filepath.Join(dir, "report.json")
-	srv, err := startServer(ctx, plan, "-weights", o.model, "-listen", "127.0.0.1:0",
-		"-trust", clientID.Fingerprint().String(), "-state", server, "-report", report)
-	if err != nil {
-		return err
-	}
-	defer srv.stop()
-	co := clientOptions{state: client, timeout: transport.DefaultTimeout}
-	co.trust.list = []tls.Fingerprint{serverID.Fingerprint()}
-	res, err := setup(ctx, co, srv.addr, nil)
-	if err != nil {
-		return srv.explain(err)
-	}
-	out := benchResult{Model: o.model, Length: prog.Seq, CPUs: goruntime.NumCPU(), GOARCH: goruntime.GOARCH, Setup: res.phase}
-	for range o.runs {
-		start := time.Now()
-		job, err := newJob(res.in, []string{demoText}, false)
-		if err != nil {
-			return err
-		}
-		err = job.run(ctx, srv.addr, clientID, serverID.Fingerprint(), co.timeout, func(_ int, _ *answer, rep *runtime.Report) error {
-			wall := time.Since(start).Seconds()
-			if len(out.Walls) == 0 || wall < out.Wall {
-				out.Wall, out.Offline, out.Online, out.Ops = wall, rep.Offline, rep.Online, rep.ByOp()
-			}
-			out.Walls = append(out.Walls, wall)
-			return nil
-		})
-		job.close()
-		if err != nil {
-			return srv.explain(err)
-		}
-	}
-	out.ClientRSS = runtime.PeakRSS()
-	if err := srv.stop(); err != nil {
-		return fmt.Errorf("server: %w", err)
-	}
-	last, err := serverReport(dir)
-	if err != nil {
-		return errors.Join(errNoReport, err)
-	}
-	out.ServerRSS = last.PeakRSS
-	if o.json {
-		return json.NewEncoder(os.Stdout).Encode(out)
-	}
-	printBench(&out, o.ops)
-	return nil
+		return 0
+	})
+	return out
 }
 
 func printBench(r *benchResult, ops bool) {
-	fmt.Printf("model     %s, %d tokens; %d CPUs, %s\n", r.Model, r.Length, r.CPUs, r.GOARCH)
+	kind := ""
+	if r.Synthetic {
+		kind = ", weights drawn like trained ones"
+	}
+	fmt.Printf("%-9s %s, %d layers, %d tokens%s\n", r.What, r.Model, r.Layers, r.Length, kind)
+	fmt.Printf("machine   %d CPUs, %s; %s; link %s\n", r.CPUs, r.GOARCH, coresText(r.Cores, r.Pinned), r.Link)
 	fmt.Printf("setup     %.2f s, %s\n", r.Setup.Seconds, runtime.FormatBytes(r.Setup.Bytes()))
 	fmt.Printf("offline   %.2f s, %s, %g rounds\n", r.Offline.Seconds, runtime.FormatBytes(r.Offline.Bytes()), r.Offline.Rounds)
 	fmt.Printf("online    %.2f s, %s, %g rounds\n", r.Online.Seconds, runtime.FormatBytes(r.Online.Bytes()), r.Online.Rounds)
 	fmt.Printf("all in    %.2f s from start to answer, %s\n", r.Wall, runtime.FormatBytes(r.Offline.Bytes()+r.Online.Bytes()))
 	fmt.Printf("memory    client %s, server %s at most\n", runtime.FormatBytes(r.ClientRSS), runtime.FormatBytes(r.ServerRSS))
+	fmt.Printf("result    as the fixed-point twin's within %d units of the last bit, %d allowed\n", r.Difference, r.Tolerance)
 	if !ops {
 		return
 	}
-	slices.SortFunc(r.Ops, func(a, b runtime.OpCount) int {
-		if a.Seconds > b.Seconds {
-			return -1
-		}
-		return 1
-	})
-	fmt.Printf("\n%-16s %9s %12s %12s %7s\n%s\n", "op", "seconds", "sent", "received", "rounds", strings.Repeat("-", 60))
-	for _, c := range r.Ops {
-		fmt.Printf("%-16s %9.3f %12s %12s %7g\n", c.Name, c.Seconds, runtime.FormatBytes(c.BytesSent), runtime.FormatBytes(c.BytesReceived), c.Rounds)
+	printCosts("op", r.Ops)
+	printCosts("part", r.Parts)
+}
+
+func coresText(cores int, pinned bool) string {
+	switch {
+	case cores == 0:
+		return "both parties share them"
+	case pinned:
+		return fmt.Sprintf("each party on %d of its own", cores)
+	}
+	return fmt.Sprintf("each party with %d threads, sharing them", cores)
+}
+
+func printCosts(title string, costs []benchCost) {
+	const line = "%-16s %9s %12s %12s %7s %12s\n"
+	fmt.Printf("\n"+line+"%s\n", title, "seconds", "sent", "received", "rounds", "COTs", strings.Repeat("-", 73))
+	for _, c := range costs {
+		fmt.Printf(line, c.Name, fmt.Sprintf("%.3f", c.Seconds), runtime.FormatBytes(c.Sent), runtime.FormatBytes(c.Bytes-c.Sent),
+			fmt.Sprintf("%g", c.Rounds), fmt.Sprint(c.COTs))
 	}
 }

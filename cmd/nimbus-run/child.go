@@ -28,6 +28,9 @@ type child struct {
 	err   error
 }
 
+// startTimeout bounds how long a server may load its weights.
+const startTimeout = 5 * time.Minute
+
 // startServer starts "nimbus-run serve" with args and waits until it listens.
 func startServer(ctx context.Context, args ...string) (*child, error) {
 	exe, err := os.Executable()
@@ -64,9 +67,9 @@ func startServer(ctx context.Context, args ...string) (*child, error) {
 	case <-ctx.Done():
 		c.stop()
 		return nil, ctx.Err()
-	case <-time.After(60 * time.Second):
+	case <-time.After(startTimeout):
 		c.stop()
-		return nil, fmt.Errorf("the server did not start in 60 s: %s", c.log.last())
+		return nil, fmt.Errorf("the server did not start in %v: %s", startTimeout, c.log.last())
 	}
 }
 

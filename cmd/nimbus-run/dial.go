@@ -66,11 +66,11 @@ func listen(addr string) (net.Listener, error) {
 }
 
 // authenticator returns what a server does with an accepted connection: TLS
-// with one of the trusted clients.
-func authenticator(ctx context.Context, id *tls.Identity, trust []tls.Fingerprint, timeout time.Duration) func(net.Conn) (transport.Conn, runtime.Peer, error) {
+// with one of the trusted clients, over a link of the given shape.
+func authenticator(ctx context.Context, id *tls.Identity, trust []tls.Fingerprint, timeout time.Duration, l link) func(net.Conn) (transport.Conn, runtime.Peer, error) {
 	cfg := tls.Config{Identity: id, Peers: trust, Options: []transport.Option{transport.Timeout(timeout)}}
 	return func(raw net.Conn) (transport.Conn, runtime.Peer, error) {
-		conn, err := tls.Server(ctx, raw, cfg)
+		conn, err := tls.Server(ctx, l.shape(raw), cfg)
 		if err != nil {
 			return nil, runtime.Peer{}, err
 		}

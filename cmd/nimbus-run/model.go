@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -19,6 +20,38 @@ import (
 	"nimbus/models"
 	"nimbus/runtime"
 )
+
+// settings is a flag value that gathers name=value, parameters of a model's
+// description.
+type settings frontend.Set
+
+// String is what the flags were, in order of the names.
+func (s settings) String() string {
+	parts := make([]string, 0, len(s))
+	for name, value := range s {
+		parts = append(parts, fmt.Sprintf("%s=%v", name, value))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, " ")
+}
+
+// Set reads one name=value.
+func (s settings) Set(text string) error {
+	name, value, err := frontend.ParseSetting(text)
+	if err != nil {
+		return err
+	}
+	s[name] = value
+	return nil
+}
+
+// with returns the settings and one more.
+func (s settings) with(name string, value int) frontend.Set {
+	out := frontend.Set{}
+	maps.Copy(out, s)
+	out[name] = value
+	return out
+}
 
 // parsePlan reads and checks a plan.
 func parsePlan(name, text string) (*runtime.Program, error) {
@@ -74,13 +107,13 @@ func embeddedPlans(model string) ([]string, error) {
 
 // loadModel loads what a server needs of a model to serve a plan: the weights
 // that the plan declares, and the files that clients need.
-func loadModel(name string, prog *runtime.Program) (runtime.Weights, runtime.Bundle, error) {
+func loadModel(name string, prog *runtime.Program, set settings) (runtime.Weights, runtime.Bundle, error) {
 	b, err := bundle.Open(name)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer b.Close()
-	src, err := b.Weights(frontend.Set{"seq": prog.Seq})
+	src, err := b.Weights(set.with("seq", prog.Seq))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -115,8 +148,11 @@ func modelBundle(name string) (runtime.Bundle, error) {
 			folder = filepath.Dir(name)
 		}
 		dir = os.DirFS(folder)
-	} else if dir, err = models.Open(strings.TrimSuffix(path.Dir(name+"/x"), "/")); err != nil {
-		return nil, err
+	} else {
+		folder, _, _ := strings.Cut(strings.TrimSuffix(name, "/"), "/") // of NAME or NAME/DESCRIPTION
+		if dir, err = models.Open(folder); err != nil {
+			return nil, err
+		}
 	}
 	out := runtime.Bundle{}
 	for _, file := range []string{"tokenizer.json", "vocab.txt", "tokenizer_config.json"} {

@@ -35,6 +35,9 @@ sessions that are running.`,
 		fs.IntVar(&o.sessions, "sessions", 64, "serve at most `N` clients at once")
 		fs.DurationVar(&o.timeout, "timeout", transport.DefaultTimeout, "give up on a client that is silent for this `DURATION`")
 		fs.StringVar(&o.report, "report", "", "write the accounts of all runs to `FILE` as JSON, one line each")
+		o.set = settings{}
+		fs.Var(o.set, "set", "set a parameter of the model's description, `name=value`; may be repeated")
+		fs.Var(&o.link, "link", linkUsage)
 		fs.BoolVar(&o.untilEOF, "until-eof", false, "stop when standard input ends")
 		return func(ctx context.Context, args []string) error { return serve(ctx, o, args) }
 	},
@@ -45,6 +48,8 @@ type serveOptions struct {
 	trust                          fingerprints
 	sessions                       int
 	timeout                        time.Duration
+	set                            settings
+	link                           link
 	untilEOF                       bool
 }
 
@@ -77,7 +82,7 @@ func serve(ctx context.Context, o serveOptions, args []string) error {
 		return err
 	}
 	defer l.Close()
-	weights, bundle, err := loadModel(o.weights, prog)
+	weights, bundle, err := loadModel(o.weights, prog, o.set)
 	if err != nil {
 		return err
 	}
@@ -102,7 +107,7 @@ func serve(ctx context.Context, o serveOptions, args []string) error {
 	}
 	fmt.Printf("listening on %s fingerprint %s\n", l.Addr(), id.Fingerprint())
 	logger.Printf("serving plan %s, %d clients trusted", prog.Digest.Short(), len(o.trust.list))
-	if err := sv.Serve(ctx, l, authenticator(ctx, id, o.trust.list, o.timeout), grace); err != nil {
+	if err := sv.Serve(ctx, l, authenticator(ctx, id, o.trust.list, o.timeout, o.link), grace); err != nil {
 		return err
 	}
 	logger.Print("stopped")

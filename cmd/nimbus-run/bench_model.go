@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	goruntime "runtime"
+	"time"
+
+	"nimbus/frontend/bundle"
+	"nimbus/internal/z2k"
+	"nimbus/ir"
+	"nimbus/ir/eval"
+	"nimbus/runtime"
+	"nimbus/runtime/transport"
+	"nimbus/runtime/transport/tls"
+)
+
+// benchTimeout is how long a party waits for the other: a large model's weights
+// take minutes to encrypt on one core.
+const benchTimeout = 20 * time.Minute
+
+// benchModel measures a target between two processes.
+func benchModel(ctx context.Context, o benchOptions, t *target) (*benchResult, error) {
+	prog, err := loadPlan(t.plan)
+	if err != nil {
+		return nil, err
+	}
+	inputs, err := t.inputs(prog)
+	if err != nil {
+		return nil, err
+	}
+	hold := holdTo(o.cores)
+	defer hold.release()
+	out := &benchResult{
+		What: o.what, Model: t.name, Synthetic: t.synthetic, Layers: prog.Module.Attrs.Int("layers", 0), Length: prog.Seq,
+		Link: o.link.String(), Cores: o.cores, Pinned: hold.pinned, CPUs: goruntime.NumCPU(), GOARCH: goruntime.GOARCH,
+		SoftSpoken: prog.SoftSpoken, Plan: prog.Digest.String(), Tolerance: prog.Module.Attrs.Int("tolerance", 0),
+	}
+	results, err := out.measure(ctx, o, t, prog, inputs, hold)
+	if err != nil {
+		return nil, err
+	}
+	hold.release()
+	return out, out.compare(t, prog, inputs, results)
+}
+
+// measure runs setup and inferences, and returns what was revealed to the
+// client in each run.
+func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, prog *runtime.Program, inputs map[string][]uint64, hold *holder) ([][][]uint64, error) {
+	dir, cleanup, err := tempDir()
+	if err != nil {
+		return nil, err
+	}
+	defer cleanup()
+	server, client, serverID, clientID, err := parties(dir)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{t.plan, "-weights", t.weights, "-listen", "127.0.0.1:0", "-link", o.link.String(), "-timeout", benchTimeout.String(),
+		"-trust", clientID.Fingerprint().String(), "-state", server, "-report", filepath.Join(dir, "report.json")}
+	for _, s := range t.set {
+		args = append(args, "-set", s)
+	}
+	if err := hold.peer(); err != nil {
+		return nil, err
+	}
+	srv, err := startServer(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer srv.stop()
+	if err := hold.self(); err != nil {
+		return nil, err
+	}
+	p := &pair{ctx: ctx, addr: srv.addr, id: clientID, server: serverID.Fingerprint(), link: o.link}
+	st := &runtime.Store{Dir: client}
+	in, err := p.setup(st, out)
+	if err != nil {
+		return nil, srv.explain(err)
+	}
+	stock, err := in.Open(prog)
+	if err != nil {
+		return nil, err
+	}
+	defer stock.Close()
+	var results [][][]uint64
+	for range o.runs {
+		start := time.Now()
+		result, rep, err := p.run(prog, stock, inputs)
+		if err != nil {
+			return nil, srv.explain(err)
+		}
+		wall := time.Since(start).Seconds()
+		if len(out.Walls) == 0 || wall < out.Wall {
+			out.take(wall, rep, prog)
+		}
+		out.Walls = append(out.Walls, wall)
+		results = append(results, result)
+	}
+	out.ClientRSS = runtime.PeakRSS()
+	if err := srv.stop(); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	last, err := serverReport(dir)
+	if err != nil {
+		return nil, errors.Join(errNoReport, err)
+	}
+	out.ServerRSS = last.PeakRSS
+	return results, nil
+}
+
+// take makes a run the one that counts.
+func (out *benchResult) take(wall float64, rep *runtime.Report, prog *runtime.Program) {
+	out.Wall, out.Offline, out.Online = wall, rep.Offline, rep.Online
+	out.Seconds, out.OfflineSeconds, out.Rounds = rep.Online.Seconds, rep.Offline.Seconds, rep.Online.Rounds
+	out.BytesToServer = rep.Offline.BytesSent + rep.Online.BytesSent
+	out.BytesToClient = rep.Offline.BytesReceived + rep.Online.BytesReceived
+	out.Ops = sum(rep.Ops, func(c runtime.OpCount) string { return c.Name })
+	parts := map[string]string{}
+	for _, op := range prog.Main.Body {
+		if len(op.Results) > 0 {
+			parts["%"+op.Results[0].Name] = partOf(op)
+		}
+	}
+	out.Parts = sum(rep.Ops, func(c runtime.OpCount) string { return parts[c.Result] })
+}
+
+// partOf is the part of an encoder layer that an op belongs to, in the division
+// in which papers report: what is not a matrix product in the two parts that end
+// with a LayerNorm is the LayerNorm and what prepares its input.
+func partOf(op *ir.Op) string {
+	part := op.Attrs.Ident("part", "other")
+	_, layer := op.Attrs.Get("layer")
+	switch {
+	case op.Name == "he.matmul" && layer:
+		return "linear"
+	case part == "scores" || part == "context":
+		return "attention"
+	case part == "attention_out" || part == "ffn_out":
+		return "layernorm"
+	case part == "qkv" || part == "ffn_in":
+		return "linear"
+	}
+	return part
+}
+
+// pair is the way to the server of a benchmark.
+type pair struct {
+	ctx    context.Context
+	addr   string
+	id     *tls.Identity
+	server tls.Fingerprint
+	link   link
+}
+
+// dial connects, over the link.
+func (p *pair) dial() (*tls.Conn, error) {
+	raw, err := tls.Connect(p.ctx, p.addr)
+	if err != nil {
+		return nil, err
+	}
+	return tls.Client(p.ctx, p.link.shape(raw), tls.Config{
+		Identity: p.id, Peers: []tls.Fingerprint{p.server},
+		Options: []transport.Option{transport.Timeout(benchTimeout)},
+	})
+}
+
+// setup fetches the encrypted weights and notes what that took.
+func (p *pair) setup(st *runtime.Store, out *benchResult) (*runtime.Installed, error) {
+	start := time.Now()
+	conn, err := p.dial()
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(p.ctx, func() { conn.Close() })()
+	in, _, err := st.Setup(conn, peerOf(conn), func(text string) (*runtime.Program, error) { return parsePlan("plan", text) }, nil)
+	if err != nil {
+		return nil, errors.Join(p.ctx.Err(), err)
+	}
+	stats := conn.Stats()
+	out.Setup = runtime.Phase{Seconds: time.Since(start).Seconds(), BytesSent: stats.BytesSent, BytesReceived: stats.BytesReceived, Rounds: float64(stats.Depth) / 2}
+	out.SetupSeconds, out.SetupBytes = out.Setup.Seconds, out.Setup.Bytes()
+	return in, nil
+}
+
+// run is one inference over a connection of its own.
+func (p *pair) run(prog *runtime.Program, stock *runtime.Stock, inputs map[string][]uint64) ([][]uint64, *runtime.Report, error) {
+	conn, err := p.dial()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(p.ctx, func() { conn.Close() })()
+	s, err := runtime.Connect(conn, runtime.Config{Program: prog, Stock: stock, Binding: conn.Binding})
+	if err != nil {
+		return nil, nil, errors.Join(p.ctx.Err(), err)
+	}
+	result, rep, err := s.Run(inputs)
+	if err != nil {
+		return nil, nil, errors.Join(p.ctx.Err(), err)
+	}
+	return result, rep, s.Close()
+}
+
+// compare holds the results against the twin's.
+func (out *benchResult) compare(t *target, prog *runtime.Program, inputs map[string][]uint64, results [][][]uint64) error {
+	b, err := bundle.Open(t.weights)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	set, err := parseSettings(t.set)
+	if err != nil {
+		return err
+	}
+	src, err := b.Weights(set.with("seq", prog.Seq))
+	if err != nil {
+		return err
+	}
+	values := map[string]eval.Value{}
+	for name, v := range inputs {
+		values[name] = eval.Value{Ring: v}
+	}
+	want, err := eval.Run(prog.Module, "main", values, src)
+	if err != nil {
+		return fmt.Errorf("twin: %w", err)
+	}
+	for _, got := range results {
+		if len(got) != len(want) {
+			return fmt.Errorf("%d results, the twin has %d", len(got), len(want))
+		}
+		for i, w := range want {
+			if got[i] == nil {
+				continue // not for the client
+			}
+			width := w.Type.Elem.Width
+			if len(got[i]) != len(w.Ring) {
+				return fmt.Errorf("result %d has %d elements, the twin's %d", i, len(got[i]), len(w.Ring))
+			}
+			for j, x := range w.Ring {
+				d := z2k.Signed((got[i][j]-x)&z2k.Mask(width), width)
+				out.Difference = max(out.Difference, d, -d)
+			}
+		}
+	}
+	if out.Difference > int64(out.Tolerance) {
+		return fmt.Errorf("the result differs from the fixed-point twin's by %d units of the last bit, the plan allows %d", out.Difference, out.Tolerance)
+	}
+	return nil
+}
