@@ -111,7 +111,7 @@ func open(name string, dir fs.FS, file string) (b *Bundle, err error) {
 
 // openTokenizer returns nil where there is no vocabulary at all.
 func openTokenizer(dir fs.FS) (*tokenizer.Tokenizer, error) {
-	for _, file := range []string{"tokenizer.json", "vocab.txt"} {
+	for _, file := range []string{"tokenizer.json", "vocab.txt", "vocab.json"} {
 		if _, err := fs.Stat(dir, file); err == nil {
 			return tokenizer.Load(dir)
 		}

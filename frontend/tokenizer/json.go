@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// parseTokenizer reads tokenizer.json, accepting what a BERT WordPiece tokenizer
-// uses and refusing everything else by name.
+// parseTokenizer reads tokenizer.json, accepting what BERT's WordPiece and
+// RoBERTa's BPE tokenizers use and refusing everything else by name.
 func parseTokenizer(data []byte) (Config, error) {
 	cfg := DefaultConfig()
 	var f struct {
@@ -46,8 +46,12 @@ func parseTokenizer(data []byte) (Config, error) {
 	if err := json.Unmarshal(data, &kind); err != nil {
 		return cfg, describe(err)
 	}
-	if kind.Model.Type != "WordPiece" && kind.Model.Type != "" {
-		return cfg, fmt.Errorf("model type %q is not supported; supported is WordPiece", kind.Model.Type)
+	switch kind.Model.Type {
+	case "WordPiece", "":
+	case "BPE":
+		return parseBPE(data)
+	default:
+		return cfg, fmt.Errorf("model type %q is not supported; supported are WordPiece and BPE", kind.Model.Type)
 	}
 	if err := json.Unmarshal(data, &f); err != nil {
 		return cfg, describe(err)

@@ -13,8 +13,8 @@ import (
 // maxFile bounds each tokenizer file; the largest in use are about 20 MB.
 const maxFile = 64 << 20
 
-// Load reads a model folder: tokenizer.json if there is one, else vocab.txt,
-// each with the settings of tokenizer_config.json if there is one.
+// Load reads a model folder: tokenizer.json if there is one, else vocab.txt, or
+// vocab.json and merges.txt for byte-level BPE, each with the settings of tokenizer_config.json if there is one.
 func Load(dir fs.FS) (*Tokenizer, error) {
 	cfg := DefaultConfig()
 	full, err := readFile(dir, "tokenizer.json")
@@ -24,15 +24,8 @@ func Load(dir fs.FS) (*Tokenizer, error) {
 			return nil, fmt.Errorf("tokenizer.json: %w", err)
 		}
 	case errors.Is(err, fs.ErrNotExist):
-		vocab, err := readFile(dir, "vocab.txt")
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("tokenizer: the folder has neither tokenizer.json nor vocab.txt")
-		}
-		if err != nil {
+		if cfg, err = loadVocab(dir); err != nil {
 			return nil, err
-		}
-		if cfg.Vocab, err = ParseVocab(vocab); err != nil {
-			return nil, fmt.Errorf("vocab.txt: %w", err)
 		}
 	default:
 		return nil, err
@@ -48,6 +41,65 @@ func Load(dir fs.FS) (*Tokenizer, error) {
 		return nil, err
 	}
 	return New(cfg)
+}
+
+// loadVocab reads a vocabulary without tokenizer.json.
+func loadVocab(dir fs.FS) (Config, error) {
+	cfg := DefaultConfig()
+	vocab, err := readFile(dir, "vocab.txt")
+	if err == nil {
+		if cfg.Vocab, err = ParseVocab(vocab); err != nil {
+			return cfg, fmt.Errorf("vocab.txt: %w", err)
+		}
+		return cfg, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return cfg, err
+	}
+	cfg = DefaultBPEConfig()
+	if vocab, err = readFile(dir, "vocab.json"); errors.Is(err, fs.ErrNotExist) {
+		return cfg, fmt.Errorf("tokenizer: the folder has neither tokenizer.json nor vocab.txt nor vocab.json")
+	}
+	if err != nil {
+		return cfg, err
+	}
+	var ids map[string]int
+	if err := json.Unmarshal(vocab, &ids); err != nil {
+		return cfg, fmt.Errorf("vocab.json: %w", describe(err))
+	}
+	if cfg.Vocab, err = table(ids); err != nil {
+		return cfg, fmt.Errorf("vocab.json: %w", err)
+	}
+	merges, err := readFile(dir, "merges.txt")
+	if err != nil {
+		return cfg, err
+	}
+	for line := range strings.Lines(string(merges)) {
+		line = strings.TrimRight(line, "\r\n")
+		if line != "" && !strings.HasPrefix(line, "#version") {
+			cfg.Merges = append(cfg.Merges, line)
+		}
+	}
+	if len(cfg.Merges) == 0 {
+		return cfg, fmt.Errorf("merges.txt: no merges")
+	}
+	return cfg, nil
+}
+
+// table orders a vocabulary by id. Ids have no holes.
+func table(ids map[string]int) ([]string, error) {
+	out := make([]string, len(ids))
+	used := make([]bool, len(ids))
+	for text, id := range ids {
+		if id < 0 || id >= len(ids) {
+			return nil, fmt.Errorf("the id %d of a token is out of range; %d tokens have the ids 0 to %d", id, len(ids), len(ids)-1)
+		}
+		if used[id] {
+			return nil, fmt.Errorf("the id %d has two tokens", id)
+		}
+		out[id], used[id] = text, true
+	}
+	return out, nil
 }
 
 func readFile(dir fs.FS, name string) ([]byte, error) {
@@ -87,6 +139,7 @@ func applySettings(cfg *Config, data []byte) error {
 		Accents      *bool       `json:"strip_accents"`
 		CJK          *bool       `json:"tokenize_chinese_chars"`
 		BasicSplit   *bool       `json:"do_basic_tokenize"`
+		PrefixSpace  *bool       `json:"add_prefix_space"`
 		NeverSplit   []string    `json:"never_split"`
 		MaxLength    json.Number `json:"model_max_length"`
 		Unknown      token       `json:"unk_token"`
@@ -101,9 +154,17 @@ func applySettings(cfg *Config, data []byte) error {
 		return describe(err)
 	}
 	switch s.Class {
-	case "", "BertTokenizer", "BertTokenizerFast", "PreTrainedTokenizerFast":
+	case "", "PreTrainedTokenizerFast":
+	case "BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast", "ElectraTokenizer", "ElectraTokenizerFast":
+		if len(cfg.Merges) > 0 {
+			return fmt.Errorf("tokenizer_class %q has no merges, but the folder has", s.Class)
+		}
+	case "RobertaTokenizer", "RobertaTokenizerFast":
+		if len(cfg.Merges) == 0 {
+			return fmt.Errorf("tokenizer_class %q needs vocab.json and merges.txt, or a tokenizer.json with both", s.Class)
+		}
 	default:
-		return fmt.Errorf("tokenizer_class %q is not supported; supported are BertTokenizer and BertTokenizerFast", s.Class)
+		return fmt.Errorf("tokenizer_class %q is not supported; supported are BertTokenizer, DistilBertTokenizer, ElectraTokenizer and RobertaTokenizer, and each with Fast", s.Class)
 	}
 	if s.BasicSplit != nil && !*s.BasicSplit {
 		return fmt.Errorf("do_basic_tokenize = false is not supported")
@@ -122,8 +183,15 @@ func applySettings(cfg *Config, data []byte) error {
 		}
 		cfg.Lowercase = *s.Lower
 	}
-	set(&cfg.StripAccents, s.Accents)
-	set(&cfg.SplitCJK, s.CJK)
+	if len(cfg.Merges) > 0 {
+		cfg.Lowercase, cfg.StripAccents = false, false // which mean nothing here
+		set(&cfg.PrefixSpace, s.PrefixSpace)
+	} else {
+		set(&cfg.StripAccents, s.Accents)
+	}
+	if len(cfg.Merges) == 0 {
+		set(&cfg.SplitCJK, s.CJK)
+	}
 	for _, o := range []struct {
 		to   *string
 		from token

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -28,6 +29,12 @@ type Config struct {
 	Special []string
 
 	MaxLength int // the model's own limit on tokens, 0 if it states none
+
+	// Merges make it a byte-level BPE tokenizer: "left right", the earliest wins.
+	// Then nothing above from Lowercase to MaxWordChars counts.
+	Merges      []string `json:",omitempty"`
+	PrefixSpace bool     `json:",omitempty"` // a text begins as if after a blank
+	TwoBetween  bool     `json:",omitempty"` // two separators between two texts, and one token type
 }
 
 // DefaultConfig returns the settings of BERT uncased without a vocabulary.
@@ -39,6 +46,11 @@ func DefaultConfig() Config {
 	}
 }
 
+// DefaultBPEConfig returns the settings of RoBERTa without vocabulary and merges.
+func DefaultBPEConfig() Config {
+	return Config{Unknown: "<unk>", Start: "<s>", Separator: "</s>", Pad: "<pad>", Mask: "<mask>", TwoBetween: true}
+}
+
 // A Tokenizer is immutable and safe for concurrent use.
 type Tokenizer struct {
 	cfg                      Config
@@ -46,6 +58,7 @@ type Tokenizer struct {
 	unknown, start, sep, pad int
 	special                  []specialToken // longest first
 	longest                  int            // bytes of the longest vocabulary entry
+	ranks                    map[pair]int   // of BPE
 }
 
 type specialToken struct {
@@ -67,10 +80,16 @@ func New(cfg Config) (*Tokenizer, error) {
 	if len(cfg.Vocab) == 0 {
 		return nil, fmt.Errorf("tokenizer: the vocabulary is empty")
 	}
-	if cfg.MaxWordChars < 1 {
+	if cfg.MaxWordChars < 1 && len(cfg.Merges) == 0 {
 		return nil, fmt.Errorf("tokenizer: the longest word has %d characters; want 1 or more", cfg.MaxWordChars)
 	}
 	t := &Tokenizer{cfg: cfg, ids: make(map[string]int, len(cfg.Vocab))}
+	if len(cfg.Merges) > 0 {
+		var err error
+		if t.ranks, err = ranks(cfg.Merges); err != nil {
+			return nil, err
+		}
+	}
 	for id, token := range cfg.Vocab {
 		t.ids[token] = id
 		t.longest = max(t.longest, len(token))
@@ -175,7 +194,8 @@ func (t *Tokenizer) Encode(text string, length int, truncate bool) (Encoding, er
 }
 
 // EncodePair tokenizes two texts as [CLS] first [SEP] second [SEP], with token
-// type 1 from the second text on. Truncation shortens the longer one first, as
+// type 1 from the second text on, or, where the configuration says so, with two
+// separators between them and no other token type. Truncation shortens the longer one first, as
 // Hugging Face's "longest_first".
 func (t *Tokenizer) EncodePair(first, second string, length int, truncate bool) (Encoding, error) {
 	a, err := t.tokens(first)
@@ -186,11 +206,15 @@ func (t *Tokenizer) EncodePair(first, second string, length int, truncate bool) 
 	if err != nil {
 		return Encoding{}, fmt.Errorf("second text: %w", err)
 	}
-	if length > 0 && len(a)+len(b)+3 > length {
-		if err := t.tooLong(len(a)+len(b)+3, length, 3, truncate); err != nil {
+	specials := 3
+	if t.cfg.TwoBetween {
+		specials = 4
+	}
+	if length > 0 && len(a)+len(b)+specials > length {
+		if err := t.tooLong(len(a)+len(b)+specials, length, specials, truncate); err != nil {
 			return Encoding{}, err
 		}
-		n, m := longestFirst(len(a), len(b), length-3)
+		n, m := longestFirst(len(a), len(b), length-specials)
 		a, b = a[:n], b[:m]
 	}
 	return t.assemble(a, b, true, length), nil
@@ -220,6 +244,9 @@ func (t *Tokenizer) assemble(a, b []int, pair bool, length int) Encoding {
 	n := len(a) + 2
 	if pair {
 		n += len(b) + 1
+		if t.cfg.TwoBetween {
+			n++
+		}
 	}
 	size := max(n, length)
 	e := Encoding{IDs: make([]int, 0, size), Types: make([]int, size), Mask: make([]int, size), Len: n}
@@ -227,8 +254,12 @@ func (t *Tokenizer) assemble(a, b []int, pair bool, length int) Encoding {
 	e.IDs = append(e.IDs, a...)
 	e.IDs = append(e.IDs, t.sep)
 	if pair {
-		for i := len(e.IDs); i < n; i++ {
-			e.Types[i] = 1
+		if t.cfg.TwoBetween {
+			e.IDs = append(e.IDs, t.sep)
+		} else {
+			for i := len(e.IDs); i < n; i++ {
+				e.Types[i] = 1
+			}
 		}
 		e.IDs = append(e.IDs, b...)
 		e.IDs = append(e.IDs, t.sep)
@@ -250,7 +281,14 @@ func (t *Tokenizer) tokens(text string) ([]int, error) {
 	var ids []int
 	for text != "" {
 		at, s := t.nextSpecial(text)
-		ids = t.words(ids, text[:at])
+		switch {
+		case t.ranks == nil:
+			ids = t.words(ids, text[:at])
+		case s != nil && s.text == t.cfg.Mask: // it takes the white space before it
+			ids = t.byteWords(ids, strings.TrimRightFunc(text[:at], unicode.IsSpace))
+		default:
+			ids = t.byteWords(ids, text[:at])
+		}
 		if s == nil {
 			break
 		}
