@@ -260,8 +260,10 @@ func distance(e ir.Elem, a, b []uint64) (worst int64) {
 	return worst
 }
 
-// TestTinyModels compiles every models/*/tiny.model with made-up weights and
-// runs it as two parties.
+// TestTinyModels compiles every models/*/tiny.model, one of each family, with
+// made-up weights and runs it as two parties: outputs are the twin's within the
+// plan's tolerance, every op sends what the account says, and no weight is
+// there twice.
 func TestTinyModels(t *testing.T) {
 	var names []string
 	for _, folder := range models.Names() {
@@ -304,31 +306,33 @@ func testTiny(t *testing.T, name string) {
 	if err := backend.Compile(m, backend.Job{Source: src, Examples: examples}); err != nil {
 		t.Fatal(err)
 	}
-	account, err := backend.AccountOf(m)
+	recipes := map[string]bool{}
+	for _, w := range m.Weights {
+		recipe := w.Attrs.String()
+		if recipes[recipe] {
+			t.Errorf("two weights are %s", recipe)
+		}
+		recipes[recipe] = true
+	}
+	model, err := deployModel(t.TempDir(), nil, m, src)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := deploy(t.TempDir(), m, src)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.close()
-	session := d.start(t, options{})
+	defer model.close()
+	session := model.start(t, options{})
 	defer session.stop()
 	tolerance := int64(m.Attrs.Int("tolerance", -1))
-	for i := range 3 {
-		in := madeUp(rng, float).Inputs
-		ring := map[string][]uint64{}
-		for name, v := range in {
-			p := m.Func("main").Param(name)
-			if v.Real != nil {
-				if v.Ring, err = encodeReals(p.Type.Elem, v.Real); err != nil {
+	for i := range 2 {
+		in, ring := madeUp(rng, float).Inputs, map[string][]uint64{}
+		for _, p := range m.Func("main").Params {
+			v := in[p.Name]
+			if ring[p.Name] = v.Ring; v.Real != nil {
+				if ring[p.Name], err = weights.EncodeReals(p.Type.Elem, v.Real); err != nil {
 					t.Fatal(err)
 				}
 			}
-			ring[name] = v.Ring
 		}
-		want, err := eval.Run(m, "main", clearInputs(ring), src)
+		want, err := model.twin.Run("main", clearInputs(ring))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -338,8 +342,8 @@ func testTiny(t *testing.T, name string) {
 			if worst > tolerance {
 				t.Errorf("input %d: result %d is %d units of the last bit from the twin's, the plan says at most %d", i, k, worst, tolerance)
 			}
-			t.Logf("input %d: %d units off, at most %d", i, worst, tolerance)
+			t.Logf("input %d: %d units off, at most %d; %.2f s, %g rounds", i, worst, tolerance, client.Online.Seconds, client.Online.Rounds)
 		}
-		checkAccount(t, account, client, server)
+		checkAccount(t, model.account, client, server)
 	}
 }

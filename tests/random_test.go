@@ -6,7 +6,6 @@ import (
 
 	"nimbus/ir"
 	"nimbus/ir/eval"
-	"nimbus/ir/weights"
 	"nimbus/passes"
 )
 
@@ -18,10 +17,9 @@ func newRand(tb testing.TB, seed uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 1))
 }
 
-func encodeReals(e ir.Elem, v []float64) ([]uint64, error) { return weights.EncodeReals(e, v) }
-
 // madeUp is an input for m's main function: token numbers, a mask of a prefix,
-// normal reals.
+// normal reals within the parameter's range, and as "pool" the mask's share of
+// each token.
 func madeUp(rng *rand.Rand, m *ir.Module) passes.Example {
 	in := map[string]eval.Value{}
 	vocab := m.Attrs.Int("vocab", 2)
@@ -33,6 +31,9 @@ func madeUp(rng *rand.Rand, m *ir.Module) passes.Example {
 			v := make([]float64, n)
 			for i := range v {
 				v[i] = rng.NormFloat64()
+				if r := p.Attrs.Floats("range"); len(r) == 2 {
+					v[i] = min(max(v[i], r[0]), r[1])
+				}
 			}
 			in[p.Name] = eval.Floats(v)
 		case p.Type.Elem.Width == 1:
@@ -51,6 +52,11 @@ func madeUp(rng *rand.Rand, m *ir.Module) passes.Example {
 				}
 			}
 			in[p.Name] = eval.Ints(v)
+		}
+	}
+	if pool, mask := in["pool"].Real, in["mask"].Ring; len(pool) == len(mask) {
+		for i := range pool {
+			pool[i] = float64(mask[i]) / float64(tokens)
 		}
 	}
 	if tokens == 0 {
