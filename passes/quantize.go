@@ -49,7 +49,7 @@ silent wrap. Needs approximate before it: only polynomials have a meaning here.`
 		return ir.Catch(func() {
 			for _, f := range m.Funcs {
 				q := &quantizer{m: m, f: f, fm: fm, margin: o.margin(), bound: map[*ir.Value]float64{},
-					squared: map[*ir.Value]bool{}, uses: f.Uses(), weights: map[string]*ir.Weight{}, masked: map[*ir.Value]float64{}}
+					squared: map[*ir.Value]bool{}, least: map[*ir.Value]float64{}, uses: f.Uses(), weights: map[string]*ir.Weight{}, masked: map[*ir.Value]float64{}}
 				q.run()
 			}
 			m.RemoveUnusedWeights()
@@ -66,6 +66,7 @@ type quantizer struct {
 	op      *ir.Op
 	bound   map[*ir.Value]float64 // fx value -> largest magnitude, margin included
 	squared map[*ir.Value]bool    // fx values that stand for the operand of a square
+	least   map[*ir.Value]float64 // of those, the least root mean square of a row, where it is known
 	uses    map[*ir.Value][]ir.Use
 	weights map[string]*ir.Weight // fx weights made so far, by nn weight and type
 	masked  map[*ir.Value]float64 // masked scores -> largest magnitude of those that are not masked out
@@ -102,6 +103,7 @@ func (q *quantizer) run() {
 	for _, op := range q.f.Body {
 		if op.Name == "nn.square" {
 			q.squared[op.X(0)] = true
+			q.least[op.X(0)] = q.leastRoot(op)
 		}
 	}
 	for _, p := range q.f.Params {
@@ -124,6 +126,7 @@ func (q *quantizer) run() {
 		for i, v := range out {
 			if q.squared[op.Results[i]] {
 				q.squared[v] = true
+				q.least[v] = q.least[op.Results[i]]
 			}
 		}
 		return out
@@ -389,9 +392,34 @@ func shareOfSum(x, y *ir.Value) bool {
 }
 
 // normFrac is the number of fraction bits of a deviation: the smaller the
-// deviations, the more.
+// deviations, the more. A few large ones among many small must not cost these
+// theirs.
 func (q *quantizer) normFrac(v *ir.Value) int {
-	return min(q.fm.Norm-bits(q.bound[v]), v.Type.Elem.Frac)
+	f := q.fm.Norm - bits(q.bound[v])
+	if r := q.least[v]; r > 0 {
+		f = max(f, leastNorm-bits(r))
+	}
+	return min(f, v.Type.Elem.Frac)
+}
+
+// leastNorm is the least number of significant bits of deviations as large as
+// the root mean square of their row.
+const leastNorm = 6
+
+// leastRoot is the least root mean square of the rows that op squares, as the
+// range of the reciprocal says that layernorm takes of it; 0 if none is taken.
+func (q *quantizer) leastRoot(op *ir.Op) float64 {
+	for _, next := range []string{"nn.sum", "nn.scale", "nn.rsqrt"} {
+		uses := q.uses[op.Result()]
+		if len(uses) != 1 || uses[0].Op.Name != next {
+			return 0
+		}
+		op = uses[0].Op
+	}
+	if r := op.Attrs.Floats("range"); len(r) == 2 && r[1] > 0 {
+		return 1 / r[1]
+	}
+	return 0
 }
 
 // squareDrop is by how many fraction bits squares are coarser than what they
