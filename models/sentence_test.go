@@ -55,12 +55,8 @@ func TestSimilarity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pool := make([]float64, seq)
-		for i := range e.Len {
-			pool[i] = 1 / float64(e.Len)
-		}
 		return passes.Example{Tokens: e.Len, Inputs: map[string]eval.Value{"ids": eval.Ints(e.IDs), "types": eval.Ints(e.Types),
-			"mask": eval.Ints(e.Mask), "pool": eval.Floats(pool)}}
+			"mask": eval.Ints(e.Mask), "pool": eval.Floats(e.Pool())}}
 	}
 	var examples []passes.Example // from the end of the file
 	for i := range 24 {

@@ -75,6 +75,16 @@ type Encoding struct {
 	Len   int   // tokens before padding
 }
 
+// Pool is the mask over the number of tokens: a product with it is the mean over
+// the text. Sentence encoders take it as an input.
+func (e Encoding) Pool() []float64 {
+	out := make([]float64, len(e.Mask))
+	for i, m := range e.Mask {
+		out[i] = float64(m) / float64(e.Len)
+	}
+	return out
+}
+
 // New checks cfg and returns its tokenizer.
 func New(cfg Config) (*Tokenizer, error) {
 	if len(cfg.Vocab) == 0 {

@@ -137,6 +137,16 @@ func TestPadAndTruncate(t *testing.T) {
 	}
 }
 
+func TestPool(t *testing.T) {
+	e, err := small(t, nil).Encode("the cafe", 6, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(e.Pool()); got != "[0.25 0.25 0.25 0.25 0 0]" {
+		t.Error(got)
+	}
+}
+
 func TestDigest(t *testing.T) {
 	a := small(t, nil).Digest()
 	if b := small(t, func(c *Config) { c.MaxLength = 7 }).Digest(); a != b || len(a) != 64 {
