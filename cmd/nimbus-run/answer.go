@@ -51,13 +51,26 @@ func (r *reader) inputs(text string, truncate bool) (map[string][]uint64, int, e
 	return in, enc.Len, err
 }
 
-// encodeInputs fills main's parameters, which must be named ids, types and
-// mask, in any order and number.
+// encodeInputs fills main's parameters, which must be named ids, types, mask and
+// pool, in any order and number.
 func encodeInputs(params []runtime.Input, enc tokenizer.Encoding) (map[string][]uint64, error) {
 	out := map[string][]uint64{}
 	for _, p := range params {
 		var from []int
 		switch p.Name {
+		case "pool":
+			v := make([]uint64, len(enc.Mask))
+			for i, x := range enc.Pool() {
+				var err error
+				if v[i], err = fixed.Encode(x, p.Type.Elem.Width, p.Type.Elem.Frac); err != nil {
+					return nil, fmt.Errorf("%%%s: %w", p.Name, err)
+				}
+			}
+			if len(v) != p.Type.NumElems() {
+				return nil, fmt.Errorf("the plan wants %s for %%%s, the text has %d", p.Type, p.Name, len(v))
+			}
+			out[p.Name] = v
+			continue
 		case "ids":
 			from = enc.IDs
 		case "types":
@@ -65,7 +78,7 @@ func encodeInputs(params []runtime.Input, enc tokenizer.Encoding) (map[string][]
 		case "mask":
 			from = enc.Mask
 		default:
-			return nil, fmt.Errorf("the plan wants an input %%%s of type %s; a text has ids, types and mask", p.Name, p.Type)
+			return nil, fmt.Errorf("the plan wants an input %%%s of type %s; a text has ids, types, mask and pool", p.Name, p.Type)
 		}
 		if len(from) != p.Type.NumElems() {
 			return nil, fmt.Errorf("the plan wants %s for %%%s, the text has %d", p.Type, p.Name, len(from))

@@ -155,7 +155,7 @@ func modelBundle(name string) (runtime.Bundle, error) {
 		}
 	}
 	out := runtime.Bundle{}
-	for _, file := range []string{"tokenizer.json", "vocab.txt", "tokenizer_config.json"} {
+	for _, file := range []string{"tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json"} {
 		data, err := fs.ReadFile(dir, file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -198,6 +198,8 @@ func clearAnswer(model, text string, length int, truncate bool) (*answer, error)
 			inputs[p.Name] = eval.Ints(enc.Types)
 		case "mask":
 			inputs[p.Name] = eval.Ints(enc.Mask)
+		case "pool":
+			inputs[p.Name] = eval.Floats(enc.Pool())
 		}
 	}
 	out, err := eval.Run(m, "main", inputs, src)

@@ -99,8 +99,8 @@ func (m *model) build(set frontend.Set) (err error) {
 		return fmt.Errorf("%s: the description has no output", m.name)
 	}
 	for _, p := range main.Params {
-		if !slices.Contains([]string{"ids", "types", "mask"}, p.Name) || p.Type.Rank() != 1 {
-			return fmt.Errorf("%s: the model has an input %%%s of type %s; a text gives ids, types and mask", m.name, p.Name, p.Type)
+		if !slices.Contains([]string{"ids", "types", "mask", "pool"}, p.Name) || p.Type.Rank() > 1 && p.Name != "pool" {
+			return fmt.Errorf("%s: the model has an input %%%s of type %s; a text gives ids, types, mask and pool", m.name, p.Name, p.Type)
 		}
 		m.seq = p.Type.NumElems()
 	}
@@ -122,7 +122,7 @@ func (m *model) inputs(text string, truncate bool) (map[string]eval.Value, int, 
 	if err != nil {
 		return nil, 0, err
 	}
-	all := map[string]eval.Value{"ids": eval.Ints(enc.IDs), "types": eval.Ints(enc.Types), "mask": eval.Ints(enc.Mask)}
+	all := map[string]eval.Value{"ids": eval.Ints(enc.IDs), "types": eval.Ints(enc.Types), "mask": eval.Ints(enc.Mask), "pool": eval.Floats(enc.Pool())}
 	in := map[string]eval.Value{}
 	for _, p := range m.module.Func("main").Params {
 		in[p.Name] = all[p.Name]
