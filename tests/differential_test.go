@@ -107,8 +107,8 @@ func (g *randomNN) op() {
 		p := b.Op1("nn.softmax", "p", ir.A("axis", []int{2, -1}[g.rng.IntN(2)]), s)
 		y = b.Op1("nn.merge_heads", "y", nil, b.Op1("nn.matmul", "c", nil, p, v))
 	case 3:
-		// Of a linear layer, whose variance makes eps negligible; eps is dropped.
-		args := []ir.Operand{g.linear(x, g.d)}
+		// Of a linear layer of the input, whose variance makes eps negligible: expand drops it.
+		args := []ir.Operand{g.linear(g.pool[0], g.d)}
 		for range g.rng.IntN(3) {
 			args = append(args, g.weight(g.d))
 		}
