@@ -73,6 +73,9 @@ func bench(ctx context.Context, o benchOptions) error {
 	case o.layers < 0:
 		return usagef("%d layers, expected at least one", o.layers)
 	}
+	if k := o.softSpoken; k != 2 && k != 4 && k != 8 {
+		return usagef("-softspoken is 2, 4 or 8, got %d", k)
+	}
 	switch o.what {
 	case "model", "block":
 		t, err := findTarget(ctx, o)
@@ -135,6 +138,13 @@ type benchResult struct {
 	Rounds        float64 `json:"rounds"` // online
 	ClientRSS     int64   `json:"peak_rss_client"`
 	ServerRSS     int64   `json:"peak_rss_server"`
+	// CPU is what the parties computed, in seconds of one core: other work on
+	// the machine stretches the times above, but hardly these. Zero where the
+	// system does not tell.
+	ClientCPU        float64 `json:"cpu_seconds_client"` // online
+	ServerCPU        float64 `json:"cpu_seconds_server"`
+	ClientOfflineCPU float64 `json:"offline_cpu_seconds_client"`
+	ServerOfflineCPU float64 `json:"offline_cpu_seconds_server"`
 
 	// Difference is the largest one between the protocols' result and the
 	// twin's, in units of the last bit; Tolerance is what the plan allows.
@@ -203,6 +213,7 @@ func printBench(r *benchResult, ops bool) {
 	fmt.Printf("offline   %.2f s, %s, %g rounds\n", r.Offline.Seconds, runtime.FormatBytes(r.Offline.Bytes()), r.Offline.Rounds)
 	fmt.Printf("online    %.2f s, %s, %g rounds\n", r.Online.Seconds, runtime.FormatBytes(r.Online.Bytes()), r.Online.Rounds)
 	fmt.Printf("all in    %.2f s from start to answer, %s\n", r.Wall, runtime.FormatBytes(r.Offline.Bytes()+r.Online.Bytes()))
+	fmt.Printf("computed  client %.2f s offline, %.2f s online; server %.2f s, %.2f s\n", r.ClientOfflineCPU, r.ClientCPU, r.ServerOfflineCPU, r.ServerCPU)
 	fmt.Printf("memory    client %s, server %s at most\n", runtime.FormatBytes(r.ClientRSS), runtime.FormatBytes(r.ServerRSS))
 	fmt.Printf("result    as the fixed-point twin's within %d units of the last bit, %d allowed\n", r.Difference, r.Tolerance)
 	if !ops {

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	goruntime "runtime"
+	"strconv"
+	"strings"
 	"time"
 
 	"nimbus/frontend/bundle"
@@ -74,7 +78,7 @@ func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, 
 	if err := hold.self(); err != nil {
 		return nil, err
 	}
-	p := &pair{ctx: ctx, addr: srv.addr, id: clientID, server: serverID.Fingerprint(), link: o.link}
+	p := &pair{ctx: ctx, addr: srv.addr, pid: srv.cmd.Process.Pid, id: clientID, server: serverID.Fingerprint(), link: o.link}
 	st := &runtime.Store{Dir: client}
 	in, err := p.setup(st, out)
 	if err != nil {
@@ -88,13 +92,15 @@ func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, 
 	var results [][][]uint64
 	for range o.runs {
 		start := time.Now()
-		result, rep, err := p.run(prog, stock, inputs)
+		result, rep, cpu, err := p.run(prog, stock, inputs)
 		if err != nil {
 			return nil, srv.explain(err)
 		}
 		wall := time.Since(start).Seconds()
 		if len(out.Walls) == 0 || wall < out.Wall {
 			out.take(wall, rep, prog)
+			out.ClientOfflineCPU, out.ServerOfflineCPU = cpu[1].client-cpu[0].client, cpu[1].server-cpu[0].server
+			out.ClientCPU, out.ServerCPU = cpu[2].client-cpu[1].client, cpu[2].server-cpu[1].server
 		}
 		out.Walls = append(out.Walls, wall)
 		results = append(results, result)
@@ -150,6 +156,7 @@ func partOf(op *ir.Op) string {
 type pair struct {
 	ctx    context.Context
 	addr   string
+	pid    int // of the server
 	id     *tls.Identity
 	server tls.Fingerprint
 	link   link
@@ -186,23 +193,55 @@ func (p *pair) setup(st *runtime.Store, out *benchResult) (*runtime.Installed, e
 	return in, nil
 }
 
-// run is one inference over a connection of its own.
-func (p *pair) run(prog *runtime.Program, stock *runtime.Stock, inputs map[string][]uint64) ([][]uint64, *runtime.Report, error) {
+// run is one inference over a connection of its own. cpu is read before what
+// goes offline, between, and after what goes online.
+func (p *pair) run(prog *runtime.Program, stock *runtime.Stock, inputs map[string][]uint64) (result [][]uint64, rep *runtime.Report, cpu [3]cpuTimes, err error) {
 	conn, err := p.dial()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, cpu, err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(p.ctx, func() { conn.Close() })()
 	s, err := runtime.Connect(conn, runtime.Config{Program: prog, Stock: stock, Binding: conn.Binding})
 	if err != nil {
-		return nil, nil, errors.Join(p.ctx.Err(), err)
+		return nil, nil, cpu, errors.Join(p.ctx.Err(), err)
 	}
-	result, rep, err := s.Run(inputs)
+	cpu[0] = p.cpu()
+	if _, err = s.Prepare(); err != nil {
+		return nil, nil, cpu, errors.Join(p.ctx.Err(), err)
+	}
+	cpu[1] = p.cpu()
+	if result, rep, err = s.Run(inputs); err != nil {
+		return nil, nil, cpu, errors.Join(p.ctx.Err(), err)
+	}
+	cpu[2] = p.cpu()
+	return result, rep, cpu, s.Close()
+}
+
+// cpuTimes are the seconds of computing that two processes have had.
+type cpuTimes struct{ client, server float64 }
+
+func (p *pair) cpu() cpuTimes { return cpuTimes{cpuTime(os.Getpid()), cpuTime(p.pid)} }
+
+// cpuTime reads the user and system time of a process and its threads; zero
+// where the system does not tell.
+func cpuTime(pid int) float64 {
+	const ticks = 100 // a second, USER_HZ of all of Linux's architectures in use
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return nil, nil, errors.Join(p.ctx.Err(), err)
+		return 0
 	}
-	return result, rep, s.Close()
+	// The second field is the program's name in parentheses, and may hold spaces.
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	if len(fields) < 13 {
+		return 0
+	}
+	user, uerr := strconv.ParseFloat(fields[11], 64)
+	system, serr := strconv.ParseFloat(fields[12], 64)
+	if uerr != nil || serr != nil {
+		return 0
+	}
+	return (user + system) / ticks
 }
 
 // compare holds the results against the twin's.
