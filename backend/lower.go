@@ -2,11 +2,14 @@ package backend
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"nimbus/backend/cost"
 	"nimbus/backend/params"
 	"nimbus/backend/rules"
 	"nimbus/ir"
+	"nimbus/passes"
 )
 
 // DefaultReuse is the number of inferences over which a setup is assumed to pay
@@ -67,6 +70,9 @@ func Lower(m *ir.Module, o Options) error {
 		return fmt.Errorf("lower: %w", err)
 	}
 	m.SetStage(ir.StagePlan)
+	if err := passes.Tidy.Run(m, nil); err != nil {
+		return fmt.Errorf("lower: %w", err)
+	}
 	m.Attrs.Set("version", Version)
 	if errs := ir.Verify(m); len(errs) > 0 {
 		return fmt.Errorf("lower: internal error: %w", errs[0])
@@ -116,7 +122,7 @@ func lowerFunc(f *ir.Func, uses map[*ir.Op]use, o Options) error {
 			return nil
 		}
 		for i, a := range op.Args {
-			if v := a.Value; v != nil && v.Def == nil && v.Type.Elem.Kind == ir.Fx {
+			if v := a.Value; v != nil && v.Def == nil && wantsShares(op, i) {
 				if shared[v] == nil {
 					shared[v] = b.Op1("io.share", v.Name, nil, v)
 				}
@@ -160,6 +166,13 @@ func lowerFunc(f *ir.Func, uses map[*ir.Op]use, o Options) error {
 		return b.OpT(rule.Plan, hints, attrs, types, args...)
 	})
 	return err
+}
+
+// wantsShares tells whether an op takes argument i, if it is an input, as shares:
+// numbers, and bits that are not a mask of the client's.
+func wantsShares(op *ir.Op, i int) bool {
+	e := op.Args[i].Type().Elem
+	return e.Kind == ir.Fx || e == ir.IntElem(1) && op.Name != "fx.add_mask"
 }
 
 // choices picks what a plan op needs beyond its fx twin: parameter set, tile,
@@ -270,6 +283,11 @@ func chooseMatmulSS(op *ir.Op, u use, _ Options) (ir.Attrs, error) {
 
 // followingDrops computes for every op how many low bits of its results are
 // dropped by all that reads them: noise below that is rounded away.
+//
+// A product that is opened with nothing but local steps in between counts as
+// dropped by nobody. Its response would otherwise be compressed up to the noise
+// that rounding tolerates, and since the client knows the bits that it left out,
+// each rounded answer would be a noisy equation in the server's long-lived key.
 func followingDrops(f *ir.Func) map[*ir.Op]int {
 	const all = 64
 	value := map[*ir.Value]int{} // bits dropped by every reader seen so far
@@ -279,9 +297,14 @@ func followingDrops(f *ir.Func) map[*ir.Op]int {
 		}
 		return all
 	}
+	opened := map[*ir.Value]bool{} // reaches the return by local steps alone
 	out := map[*ir.Op]int{}
 	for i := len(f.Body) - 1; i >= 0; i-- {
 		op := f.Body[i]
+		open := op.Name == "return"
+		if r, err := rules.For(op); err == nil && strings.HasPrefix(r.Plan, "ss.") {
+			open = slices.ContainsFunc(op.Results, func(v *ir.Value) bool { return opened[v] })
+		}
 		own := all
 		for _, r := range op.Results {
 			own = min(own, get(r))
@@ -299,7 +322,7 @@ func followingDrops(f *ir.Func) map[*ir.Op]int {
 			case "fx.shrink", "fx.trunc":
 				d = op.Attrs.Int("bits", 0)
 			case "fx.add", "fx.sub", "fx.add_bias", "fx.add_const", "fx.sum", "fx.split", "fx.split_heads", "fx.merge_heads",
-				"fx.transpose", "fx.slice", "fx.reshape", "fx.reduce":
+				"fx.transpose", "fx.slice", "fx.gather", "fx.reshape", "fx.reduce":
 				d = own
 			case "fx.shl":
 				d = max(own-op.Attrs.Int("bits", 0), 0)
@@ -311,6 +334,9 @@ func followingDrops(f *ir.Func) map[*ir.Op]int {
 				if j == 0 {
 					d = own
 				}
+			}
+			if open {
+				opened[a.Value], d = true, 0
 			}
 			value[a.Value] = min(get(a.Value), d)
 		}

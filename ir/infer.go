@@ -296,6 +296,30 @@ func inferSlice(o *Op) ([]Type, error) {
 	return one(t, nil)
 }
 
+func inferGather(o *Op) ([]Type, error) {
+	t := arg(o, 0)
+	if t.Rank() == 0 {
+		return nil, errors.New("needs at least one axis")
+	}
+	t = t.WithShape(t.Shape...)
+	rows := 0
+	for i := range o.Args {
+		u := arg(o, i)
+		if u.Rank() != t.Rank() || u.Kind != t.Kind || u.Elem != t.Elem || !slices.Equal(u.Shape[1:], t.Shape[1:]) {
+			return nil, fmt.Errorf("%s and %s differ in more than the first axis", arg(o, 0), u)
+		}
+		rows += u.Shape[0]
+	}
+	index := o.Attrs.Ints("index")
+	for _, r := range index {
+		if r < 0 || r >= rows {
+			return nil, fmt.Errorf("index %d is not below %d, the slices of the arguments", r, rows)
+		}
+	}
+	t.Shape[0] = len(index)
+	return one(t, nil)
+}
+
 func inferReshape(o *Op) ([]Type, error) {
 	x, t := arg(o, 0), o.Results[0].Type
 	if t.Kind != x.Kind || t.Elem != x.Elem || t.NumElems() != x.NumElems() {

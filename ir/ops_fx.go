@@ -166,6 +166,16 @@ frac is the constant's own precision: 1/768 needs some 20 bits to be right to a 
 		infer:   inferReshape,
 	},
 	{
+		Name: "fx.gather",
+		Doc: `slices along the first axis, in any order and as often as wanted
+
+Slice i of the result is slice index[i] of the arguments put one after the other. Indices are public.`,
+		Args:    []Sig{{{Name: "x", Is: NumberOrBits, Many: true}}},
+		Attrs:   []AttrSpec{{Name: "index", Kind: Wholes, Required: true, Doc: "which slices, counted over all arguments"}},
+		Example: example("fx", "%x: tensor<2x4xi1>, %y: tensor<3x4xi1>", "", "fx.gather %x, %y {index = [4, 0, 4]}", "tensor<3x4xi1>"),
+		infer:   inferGather,
+	},
+	{
 		Name: "fx.shrink",
 		Doc: `drop low bits and as many high ones: (l, f) → (l-bits, f-bits)
 
@@ -252,6 +262,13 @@ Cuts are raw integers at x's fraction bits. With drop > 0 the protocol may answe
 		Doc:     "exclusive or of bits, shapes equal",
 		Args:    []Sig{{{Name: "a", Is: Bits}, {Name: "b", Is: Bits}}},
 		Example: example("fx", "%a: tensor<2x4xi1>, %b: tensor<2x4xi1>", "", "fx.xor %a, %b", "tensor<2x4xi1>"),
+		infer:   inferXor,
+	},
+	{
+		Name:    "fx.and",
+		Doc:     "both bits, shapes equal",
+		Args:    []Sig{{{Name: "a", Is: Bits}, {Name: "b", Is: Bits}}},
+		Example: example("fx", "%a: tensor<2x4xi1>, %b: tensor<2x4xi1>", "", "fx.and %a, %b", "tensor<2x4xi1>"),
 		infer:   inferXor,
 	},
 	{

@@ -36,12 +36,14 @@ var dispatch = map[string]exec{
 	"ss.merge_heads": arith1(func(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) { return share.MergeHeads(x), nil }),
 	"ss.split":       ssSplit,
 	"ss.slice":       either(ssSlice),
+	"ss.gather":      ssGather,
 	"ss.reshape":     either(ssReshape),
 	"ss.xor":         ssXor,
 	"ss.not":         ssNot,
 
 	"ot.cmp":       otCmp,
 	"ot.mux":       otMux,
+	"ot.and":       otAnd,
 	"ot.trunc":     arith1(otTrunc),
 	"ot.extend":    arith1(otExtend),
 	"ot.square":    arith1(otSquare),
@@ -147,6 +149,30 @@ func ssSlice(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return share.Slice(x, o.Axis(), o.Attrs.Int("start", 0), o.Attrs.Int("len", 0)), nil
 }
 
+func ssGather(s *Session, o *ir.Op) error {
+	index := o.Attrs.Ints("index")
+	if o.Args[0].Type().Kind == ir.BShare {
+		var xs []share.Bool
+		for i := range o.Args {
+			x, err := s.boolean(o, i)
+			if err != nil {
+				return err
+			}
+			xs = append(xs, x)
+		}
+		return s.put(o, 0, share.GatherBits(xs, index))
+	}
+	var xs []share.Arith
+	for i := range o.Args {
+		x, err := s.arith(o, i)
+		if err != nil {
+			return err
+		}
+		xs = append(xs, x)
+	}
+	return s.put(o, 0, share.Gather(xs, index))
+}
+
 func ssReshape(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return share.Reshape(x, o.Results[0].Type.Shape...), nil
 }
@@ -202,6 +228,22 @@ func otMux(s *Session, o *ir.Op) error {
 		return err
 	}
 	return s.put(o, 0, y)
+}
+
+func otAnd(s *Session, o *ir.Op) error {
+	a, err := s.boolean(o, 0)
+	if err != nil {
+		return err
+	}
+	b, err := s.boolean(o, 1)
+	if err != nil {
+		return err
+	}
+	c, err := s.ot.And(a, b)
+	if err != nil {
+		return err
+	}
+	return s.put(o, 0, c)
 }
 
 func otTrunc(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {

@@ -277,6 +277,16 @@ func randomForm(rng *rand.Rand, op string) string {
 		return function("%a: "+fx("ashare", sd, l, f), "", "ss.reduce %a", fx("ashare", sd, to, f))
 	case "ot.mux":
 		return function("%b: bshare<"+sd+"xi1>, %x: "+x, "", "ot.mux %b, %x", x)
+	case "ot.and":
+		b := "bshare<" + sd + "xi1>"
+		return function("%a: "+b+", %b: "+b, "", "ot.and %a, %b", b)
+	case "ss.gather":
+		var index []string
+		for range between(1, 12) {
+			index = append(index, fmt.Sprint(rng.IntN(s+2)))
+		}
+		return function("%a: "+x+", %b: "+fx("ashare", fmt.Sprintf("2x%d", d), l, f), "",
+			"ss.gather %a, %b {index = ["+strings.Join(index, ", ")+"]}", fx("ashare", fmt.Sprintf("%dx%d", len(index), d), l, f))
 	case "ot.square":
 		to := between(2, l)
 		f := min(f, (to-2)/2)

@@ -47,6 +47,9 @@ func MuxCost(n, width int) Cost {
 	return both(c)
 }
 
+// AndCost is that of n products of bits: one round trip.
+func AndCost(n int) Cost { return MuxCost(n, 1) }
+
 // TruncCost is that of truncating n values of width bits by bits into width to;
 // nothing where that is local, one COT per value otherwise. Extension is bits = 0.
 func TruncCost(n, width, bits, to int) Cost {

@@ -41,6 +41,9 @@ var Rows = map[string]func(*ir.Op) (Cost, error){
 	"ot.mux": func(o *ir.Op) (Cost, error) {
 		return MuxCost(arg(o, 1).NumElems(), arg(o, 1).Elem.Width), nil
 	},
+	"ot.and": func(o *ir.Op) (Cost, error) {
+		return AndCost(arg(o, 0).NumElems()), nil
+	},
 	"ot.trunc":  trunc,
 	"ot.extend": trunc,
 	"ot.square": func(o *ir.Op) (Cost, error) {

@@ -195,6 +195,32 @@ func Concat[T any](vs [][]T, shapes [][]int, axis int) ([]T, []int) {
 	return out, to
 }
 
+// Gather picks slices along the first axis: output slice i is slice index[i] of
+// the tensors put one after the other along that axis. Other sizes agree.
+func Gather[T any](vs [][]T, shapes [][]int, index []int) ([]T, []int) {
+	if len(vs) == 0 || len(vs) != len(shapes) {
+		panic(fmt.Sprintf("tensor: internal error: gather from %d tensors with %d shapes", len(vs), len(shapes)))
+	}
+	to := slices.Clone(shapes[0])
+	inner := NumElems(to[1:])
+	var rows [][]T
+	for i, v := range vs {
+		want(len(v), shapes[i])
+		if !slices.Equal(shapes[i][1:], to[1:]) {
+			panic(fmt.Sprintf("tensor: internal error: gather from %v and %v", to, shapes[i]))
+		}
+		for r := range shapes[i][0] {
+			rows = append(rows, v[r*inner:(r+1)*inner])
+		}
+	}
+	out := make([]T, 0, len(index)*inner)
+	for _, r := range index {
+		out = append(out, rows[r]...)
+	}
+	to[0] = len(index)
+	return out, to
+}
+
 // Broadcast returns the shape of an element-wise op on shapes a and b: aligned
 // at the last axis, sizes equal or one of them 1, missing axes count as 1.
 func Broadcast(a, b []int) ([]int, error) {

@@ -110,6 +110,17 @@ func TestSliceSplitConcat(t *testing.T) {
 	}
 }
 
+func TestGather(t *testing.T) {
+	a, b := []int{1, 2, 3, 4}, []int{5, 6}
+	got, shape := Gather([][]int{a, b}, [][]int{{2, 2}, {1, 2}}, []int{2, 0, 2, 1})
+	if want := []int{5, 6, 1, 2, 5, 6, 3, 4}; !slices.Equal(got, want) || !slices.Equal(shape, []int{4, 2}) {
+		t.Errorf("got %v of shape %v, want %v", got, shape, want)
+	}
+	if _, shape = Gather([][]int{a}, [][]int{{4}}, nil); !slices.Equal(shape, []int{0}) {
+		t.Errorf("nothing has shape %v", shape)
+	}
+}
+
 func TestBroadcast(t *testing.T) {
 	for _, c := range []struct {
 		a, b, want []int

@@ -29,6 +29,7 @@ var fxOps = map[string]func(*step) error{
 	"fx.cmp":       fxCmp,
 	"fx.mux":       fxMux,
 	"fx.xor":       fxXor,
+	"fx.and":       fxAnd,
 	"fx.not":       fxNot,
 	"fx.square":    fxSquare,
 	"fx.mul":       fxMul,
@@ -366,6 +367,15 @@ func fxXor(s *step) error {
 	out := make([]uint64, len(s.in[0].Ring))
 	for i, v := range s.in[0].Ring {
 		out[i] = v ^ s.in[1].Ring[i]
+	}
+	s.ring(out)
+	return nil
+}
+
+func fxAnd(s *step) error {
+	out := make([]uint64, len(s.in[0].Ring))
+	for i, v := range s.in[0].Ring {
+		out[i] = v & s.in[1].Ring[i]
 	}
 	s.ring(out)
 	return nil

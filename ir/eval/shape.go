@@ -11,6 +11,7 @@ var shapeOps = map[string]func(*step) error{
 	"nn.transpose": transpose, "fx.transpose": transpose,
 	"nn.split": split, "fx.split": split,
 	"nn.slice": slice, "fx.slice": slice,
+	"fx.gather":  gather,
 	"nn.reshape": identity, "fx.reshape": identity,
 	"io.share": identity, "io.reveal": identity,
 	"nn.concat": concat,
@@ -56,6 +57,17 @@ func slice(s *step) error {
 	return s.move(
 		func(v []float64) []float64 { v, _ = tensor.Slice(v, s.shape(0), axis, start, n); return v },
 		func(v []uint64) []uint64 { v, _ = tensor.Slice(v, s.shape(0), axis, start, n); return v })
+}
+
+func gather(s *step) error {
+	var parts [][]uint64
+	var shapes [][]int
+	for i, v := range s.in {
+		parts, shapes = append(parts, v.Ring), append(shapes, s.shape(i))
+	}
+	v, _ := tensor.Gather(parts, shapes, s.op.Attrs.Ints("index"))
+	s.ring(v)
+	return nil
 }
 
 func split(s *step) error {

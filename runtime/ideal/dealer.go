@@ -40,7 +40,7 @@ type dealer struct {
 type call struct {
 	op     string
 	x, y   share.Arith
-	b      share.Bool
+	b, c   share.Bool
 	cuts   []int64
 	v      []uint64
 	arith  share.Arith
@@ -119,7 +119,7 @@ func match(a, b *call) error {
 			}
 		}
 	}
-	if a.x.String() != b.x.String() || a.y.String() != b.y.String() || a.b.String() != b.b.String() || len(a.b.V) != len(b.b.V) {
+	if a.x.String() != b.x.String() || a.y.String() != b.y.String() || a.b.String() != b.b.String() || len(a.b.V) != len(b.b.V) || a.c.String() != b.c.String() || len(a.c.V) != len(b.c.V) {
 		return fmt.Errorf("the halves differ: %v and %v", a.x, b.x)
 	}
 	return nil

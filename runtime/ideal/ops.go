@@ -68,6 +68,22 @@ func (p *Party) Mux(b share.Bool, x share.Arith) (share.Arith, error) {
 	return c.arith, c.err
 }
 
+// And is the ideal twin of ot's.
+func (p *Party) And(x, y share.Bool) (share.Bool, error) {
+	c := p.meet(&call{op: "and", b: x, c: y}, func(a, s *call) error {
+		if !slices.Equal(x.Shape, y.Shape) || len(x.V) != len(y.V) {
+			return fmt.Errorf("%v and %v: want equal shapes", x, y)
+		}
+		v := make([]uint8, len(x.V))
+		for i := range v {
+			v[i] = (a.b.V[i] ^ s.b.V[i]) & (a.c.V[i] ^ s.c.V[i])
+		}
+		p.d.dealBits(a, s, v, x.Shape)
+		return nil
+	})
+	return c.boolan, c.err
+}
+
 // Trunc is the ideal twin of ot's.
 func (p *Party) Trunc(x share.Arith, bits, to int) (share.Arith, error) {
 	if err := fixed.CheckTrunc(x.Width, bits, to); err != nil {

@@ -128,5 +128,24 @@ func cases(n int, rng *prg.PRG) []protocolCase {
 		add(fmt.Sprintf("%v %v", v.Kind, v.In), one(in, v.In.Width),
 			ari(func(p protocols, party int, x share.Arith) (share.Arith, error) { return inverse(p, x, v) }), c)
 	}
+	add("and", func(rng *prg.PRG) ([]halves, bools) {
+		b := splitBits(rng, bit)
+		x := make([]uint64, n)
+		for i := range x {
+			x[i] = uint64(i>>1) & 1
+		}
+		return []halves{split(rng, x, 1)}, b
+	}, func(p protocols, party int, in []halves, b bools) ([]uint64, int, error) {
+		a := share.NewBool(n)
+		for i, x := range in[0][party].V {
+			a.V[i] = uint8(x)
+		}
+		y, err := p.And(a, b[party])
+		v := make([]uint64, len(y.V))
+		for i, x := range y.V {
+			v[i] = uint64(x)
+		}
+		return v, 1, err
+	}, cost.AndCost(n))
 	return all
 }

@@ -253,6 +253,36 @@ func TestMuxExhaustive(t *testing.T) {
 	})
 }
 
+func TestAndExhaustive(t *testing.T) {
+	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
+		for _, n := range []int{0, 1, 16, 67, 5000} {
+			var a, b, out bools
+			for party := range a {
+				a[party], b[party] = share.NewBool(n), share.NewBool(n)
+				for i := range n {
+					a[party].V[i], b[party].V[i] = uint8(i>>party)&1, uint8(i>>(2+party))&1
+				}
+			}
+			run(func(p protocols, party int) (err error) {
+				out[party], err = p.And(a[party], b[party])
+				return err
+			})
+			x, y := a.open(), b.open()
+			for i, got := range out.open() {
+				if want := x[i] & y[i]; got != want {
+					t.Fatalf("%d and %d: %d", x[i], y[i], got)
+				}
+			}
+		}
+		run(func(p protocols, party int) error {
+			if _, err := p.And(share.NewBool(3), share.NewBool(4)); err == nil {
+				t.Error("unequal shapes pass")
+			}
+			return nil
+		})
+	})
+}
+
 func TestSquare(t *testing.T) {
 	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
 		check := func(x []uint64, h halves, w int) {

@@ -43,7 +43,7 @@ func TestOverExtension(t *testing.T) {
 
 	// Exact protocols give what they give over dealt correlations.
 	for i, pc := range all {
-		if pc.name[:3] != "mul" && pc.name[:3] != "mux" && pc.name[:3] != "squ" {
+		if pc.name[:3] != "mul" && pc.name[:3] != "mux" && pc.name[:3] != "and" && pc.name[:3] != "squ" {
 			continue
 		}
 		var want [2][]uint64

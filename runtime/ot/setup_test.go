@@ -21,6 +21,7 @@ import (
 type protocols interface {
 	Cmp(x share.Arith, cuts []int64, n int, o fixed.CmpOpts) (share.Bool, error)
 	Mux(b share.Bool, x share.Arith) (share.Arith, error)
+	And(a, b share.Bool) (share.Bool, error)
 	Trunc(x share.Arith, bits, to int) (share.Arith, error)
 	Square(x share.Arith, outWidth int) (share.Arith, error)
 	MulSS(x, y share.Arith) (share.Arith, error)

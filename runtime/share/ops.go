@@ -142,6 +142,31 @@ func Shrink(p int, x Arith, d int) Arith {
 	return out
 }
 
+// Gather picks slices along the first axis: slice i of the result is slice
+// index[i] of the arguments put one after the other. Indices are public.
+func Gather(xs []Arith, index []int) Arith {
+	var vs [][]uint64
+	var shapes [][]int
+	for _, x := range xs {
+		x.fits()
+		vs, shapes = append(vs, x.V), append(shapes, x.Shape)
+	}
+	v, shape := tensor.Gather(vs, shapes, index)
+	return Arith{xs[0].Width, shape, v}
+}
+
+// GatherBits is Gather for bits.
+func GatherBits(xs []Bool, index []int) Bool {
+	var vs [][]uint8
+	var shapes [][]int
+	for _, x := range xs {
+		x.fits()
+		vs, shapes = append(vs, x.V), append(shapes, x.Shape)
+	}
+	v, shape := tensor.Gather(vs, shapes, index)
+	return Bool{shape, v}
+}
+
 // Reduce keeps the low width bits: x mod 2^width, width <= x.Width.
 func Reduce(x Arith, width int) Arith {
 	x.fits()
