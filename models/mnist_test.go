@@ -3,6 +3,7 @@ package models_test
 import (
 	"compress/gzip"
 	"fmt"
+	"image"
 	"io"
 	"math"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"nimbus/backend"
 	"nimbus/frontend"
 	"nimbus/frontend/hf"
+	"nimbus/frontend/picture"
 	"nimbus/ir"
 	"nimbus/ir/eval"
 	"nimbus/ir/weights"
@@ -69,13 +71,11 @@ func digits(t *testing.T, n int) (patches [][]float64, labels []int) {
 	for _, l := range read("t10k-labels-idx1-ubyte.gz", 8, n) {
 		labels = append(labels, int(l))
 	}
+	p := &picture.Processor{Size: 28, Patch: 4, Channels: 1, Scale: 1.0 / 255, Mean: []float64{0.1307}, Std: []float64{0.3081}}
 	for i := range n {
-		v := make([]float64, 50*16)
-		for p := range 49 {
-			for k := range 16 {
-				row, col := p/7*4+k/4, p%7*4+k%4
-				v[(p+1)*16+k] = (float64(images[i*784+row*28+col])/255 - 0.1307) / 0.3081
-			}
+		v, err := p.Patches(&image.Gray{Pix: images[i*784 : (i+1)*784], Stride: 28, Rect: image.Rect(0, 0, 28, 28)})
+		if err != nil {
+			t.Fatal(err)
 		}
 		patches = append(patches, v)
 	}

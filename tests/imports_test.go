@@ -26,7 +26,7 @@ import (
 // tests import them.
 const rules = `
 internal/golden, internal/prg, internal/tensor, internal/z2k, internal/kernel,
-internal/rlweparams, internal/analyzers, ir, models, frontend/tokenizer,
+internal/rlweparams, internal/analyzers, ir, models, frontend/tokenizer, frontend/picture,
 tests/shared, runtime/transport;
 
 # Arithmetic that compiler and runtime share.
@@ -42,7 +42,7 @@ ir/weights, ir/plan, internal/prg < ir/eval;
 ir/eval < passes;
 ir < frontend/synth;
 frontend, ir/weights, models < frontend/hf;
-frontend/hf, frontend/synth, frontend/tokenizer < frontend/bundle;
+frontend/hf, frontend/synth, frontend/tokenizer, frontend/picture < frontend/bundle;
 
 ir/plan, internal/packing, internal/fixed < backend/cost;
 backend/cost < backend/params, backend/rules;
