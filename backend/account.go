@@ -12,7 +12,7 @@ import (
 type Account struct {
 	Ops     []OpCost
 	Online  cost.Cost // the sum over ops; Setup in it is what a client downloads once
-	Offline cost.Cost // what a session's first run does before the input is known
+	Offline cost.Cost // what a session's first run does before the input is known; later runs save the base OTs and keys
 }
 
 // OpCost is one line of an account.

@@ -16,7 +16,8 @@ var InsertTrunc = Pass{
 Dropping bits is local where the ring stays wide enough: shift and keep a
 smaller ring (shrink), then drop high bits (reduce). Only where the result needs
 more ring than is left does a truncation protocol run, which widens at no extra
-cost. Conversions of one value to equal fraction bits share the widest one.`,
+cost. Conversions of one value to equal fraction bits share the widest one. Each
+step keeps the range that its width rests on.`,
 	In: "fx", Out: "fx",
 	Run: func(m *ir.Module, _ *Options) error {
 		return ir.Catch(func() {
@@ -56,14 +57,27 @@ func insertTrunc(f *ir.Func) {
 			w := max(widest[g], e.Width)
 			if needsProtocol(x.Type.Elem, e.Frac, w) && !needsProtocol(x.Type.Elem, e.Frac, e.Width) {
 				w = e.Width
-				v = convert(b, op, x, ir.FxElem(w, e.Frac))
-				return []*ir.Value{v}
+				return []*ir.Value{rests(convert(b, op, x, ir.FxElem(w, e.Frac)), op)}
 			}
 			v = convert(b, op, x, ir.FxElem(w, e.Frac))
 			made[g] = v
 		}
-		return []*ir.Value{reduce(b, v, e.Width)}
+		return []*ir.Value{rests(reduce(b, v, e.Width), op)}
 	})
+}
+
+// rests notes on the step that made v which range its width rests on, and what
+// the range rests on in turn: outside it the value wraps.
+func rests(v *ir.Value, cast *ir.Op) *ir.Value {
+	r := cast.Attrs.Floats("range")
+	if v == cast.X(0) || v.Def.Attrs.Has("range") || len(r) != 2 {
+		return v
+	}
+	v.Def.Attrs.Set("range", []float64{round3(r[0]), round3(r[1])})
+	if w := cast.Attrs.Ident("bound", ""); w != "" {
+		v.Def.Attrs.Set("bound", ir.Ident(w))
+	}
+	return v
 }
 
 // needsProtocol reports whether converting from e takes a message.

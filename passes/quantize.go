@@ -194,7 +194,7 @@ func (q *quantizer) cast(v *ir.Value, l, f int) *ir.Value {
 	if bits(b)+f+1 > l {
 		q.fail(q.op, "%%%s may reach ±%.4g, which does not fit %s; lower the fraction bits or widen the ring", v.Name, b, e)
 	}
-	return q.set(q.b.Op1T("fx.cast", v.Name, ir.A("range", []float64{-b, b}), v.Type.WithElem(e), v), b)
+	return q.set(q.b.Op1T("fx.cast", v.Name, ir.A("range", []float64{-b, b}, "bound", ir.Ident("calibrated")), v.Type.WithElem(e), v), b)
 }
 
 // shl raises v's fraction bits to f, exactly and for free.

@@ -231,7 +231,7 @@ func (e *explanation) print(w io.Writer) {
 	rows = append(rows, append([]string{"total", fmt.Sprint(len(e.Ops))}, e.Total.cells()...))
 	printTable(w, rows, "lrrrrrr")
 	fmt.Fprintf(w, "\nsetup    %s once\n", bytesText(e.Total.Setup))
-	fmt.Fprintf(w, "offline  %s to the server and %s to the client in %g rounds, once a session\n",
+	fmt.Fprintf(w, "offline  %s to the server and %s to the client in %g rounds, before each run\n",
 		bytesText(e.Offline.C2S), bytesText(e.Offline.S2C), e.Offline.Rounds)
 	fmt.Fprintf(w, "online   %s to the server and %s to the client in %g rounds; %d COTs, %d ciphertext products\n",
 		bytesText(e.Total.C2S), bytesText(e.Total.S2C), e.Total.Rounds, e.Total.COTs, e.Total.HEMul)
