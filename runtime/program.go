@@ -119,6 +119,20 @@ func (p *Program) findLastUses(f *ir.Func) {
 	}
 }
 
+// OpensTo lists the values that a run opens to a party, "client" or "server", by
+// name. A client that did not write the plan wants none that go to the server.
+func (p *Program) OpensTo(party string) []string {
+	var out []string
+	for _, f := range p.Module.Funcs {
+		for _, o := range f.Body {
+			if to := o.Attrs.Ident("to", ""); o.Name == "io.reveal" && (to == party || to == "both") {
+				out = append(out, o.Args[0].String())
+			}
+		}
+	}
+	return out
+}
+
 // Input is one parameter of main: a private vector of one party.
 type Input struct {
 	Name  string

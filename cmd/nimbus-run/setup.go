@@ -5,8 +5,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
+	"nimbus/ir"
 	"nimbus/runtime"
 	"nimbus/runtime/transport"
 	"nimbus/runtime/transport/tls"
@@ -87,6 +89,20 @@ type setupResult struct {
 	phase  runtime.Phase
 }
 
+// offeredPlan reads a plan that a server offers. The server wrote it, so what it
+// opens to the server would be the client's data: such a plan is refused.
+func offeredPlan(text string) (*runtime.Program, error) {
+	p, err := parsePlan("plan", text)
+	if err != nil {
+		return nil, err
+	}
+	if open := p.OpensTo(ir.Server); len(open) > 0 {
+		return nil, runtime.WithHint(fmt.Errorf("it opens %s to the server", strings.Join(open, ", ")),
+			"a plan for private queries opens its result to the client alone; ask the server's owner")
+	}
+	return p, nil
+}
+
 // setup connects to the server at addr and brings the client's store up to
 // what it offers.
 func setup(ctx context.Context, c clientOptions, addr string, progress func(runtime.Progress)) (*setupResult, error) {
@@ -102,7 +118,7 @@ func setup(ctx context.Context, c clientOptions, addr string, progress func(runt
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	in, reused, err := st.Setup(conn, peerOf(conn), func(text string) (*runtime.Program, error) { return parsePlan("plan", text) }, progress)
+	in, reused, err := st.Setup(conn, peerOf(conn), offeredPlan, progress)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
