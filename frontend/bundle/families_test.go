@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"nimbus/frontend"
 	"nimbus/ir"
 	"nimbus/ir/eval"
 )
@@ -244,6 +245,53 @@ func TestFamilies(t *testing.T) {
 				t.Errorf("off by %g", d)
 			}
 		})
+	}
+}
+
+// TestHeads holds BERT's other heads against a forward pass of their own.
+func TestHeads(t *testing.T) {
+	in := textInput{[]int{5, 9, 33, 60, 7, 1, 1, 1}, []int{0, 0, 1, 1, 1, 0, 0, 0}, []int{1, 1, 1, 1, 1, 0, 0, 0}}
+	for head, run := range map[string]func(n *net, x rows) rows{
+		"tokens": func(n *net, x rows) rows { return n.dense(x, "classifier", true) },
+		"words": func(n *net, x rows) rows {
+			x = n.norm(each(n.dense(x, "cls.predictions.transform.dense", true), erfGELU), "cls.predictions.transform.LayerNorm")
+			table, d := n.tensor("bert.embeddings.word_embeddings.weight")
+			bias, _ := n.tensor("cls.predictions.bias")
+			out := make(rows, len(x))
+			for i := range x {
+				out[i] = append(out[i], bias...)
+				for w := range bias {
+					for j, v := range x[i] {
+						out[i][w] += v * table[w*d+j]
+					}
+				}
+			}
+			return out
+		},
+	} {
+		r := newRunner(t, "bert/tiny")
+		set := frontend.Set{"head": head}
+		m, err := r.b.Module(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.src, err = r.b.Weights(set); err != nil {
+			t.Fatal(err)
+		}
+		n := &net{t, r.src, 1e-12}
+		e := "bert.embeddings."
+		x := n.norm(n.pick(map[string][]int{e + "word_embeddings.weight": in.ids, e + "token_type_embeddings.weight": in.types,
+			e + "position_embeddings.weight": upTo(8, 0)}), e+"LayerNorm")
+		for i := range 2 {
+			x = n.after(x, bertLayer(fmt.Sprintf("bert.encoder.layer.%d", i)), 2, in.mask, erfGELU)
+		}
+		var want []float64
+		for _, row := range run(n, x) {
+			want = append(want, row...)
+		}
+		if d := distance(r.outputs(m, in), want); d > 1e-9 {
+			t.Errorf("%s: off by %g", head, d)
+		}
 	}
 }
 

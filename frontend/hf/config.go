@@ -26,7 +26,7 @@ type Config struct {
 	Positions    int      // rows of the position table
 	First        int      // row of the first token's position
 	TokenTypes   int      // kinds of segment
-	Labels       []string // one per logit, in order; nil for a sentence encoder
+	Labels       []string // one per logit, in order; nil for a sentence encoder or a masked language model
 	Pad          int      // token id of padding
 	Groups       int      // sets of weights that layers share, if they do
 	Inner        int      // layers in each
@@ -34,6 +34,7 @@ type Config struct {
 	Image        int      // pixels of a side
 	Patch        int
 	Channels     int
+	Head         string // of a BERT: what it classifies, "sequence", "tokens" or "words"
 }
 
 // Seq is the longest sequence.
@@ -94,6 +95,7 @@ type family struct {
 	name       string            // folder and file of the description
 	keys       map[string]string // the family's name of a key -> the usual one
 	defaults   config            // for what a file may leave out
+	head       string            // the description's parameter head, if it has one
 	sizes      []string          // further numbers that must be 1 or more, by their usual names
 }
 
@@ -111,7 +113,9 @@ var families = []family{
 			r.Embedding, r.Hidden, r.Heads, r.Intermediate, r.Vocab = 128, 4096, 64, 16384, 30000
 			r.Activation, r.Groups, r.Inner = "gelu_new", 1, 1
 		}), sizes: []string{"embedding_size", "num_hidden_groups", "inner_group_num"}},
-	{kind: "bert", arch: "BertForSequenceClassification", name: "bert", defaults: bertDefaults},
+	{kind: "bert", arch: "BertForMaskedLM", name: "bert", head: "words", defaults: bertDefaults},
+	{kind: "bert", arch: "BertForSequenceClassification", name: "bert", head: "sequence", defaults: bertDefaults},
+	{kind: "bert", arch: "BertForTokenClassification", name: "bert", head: "tokens", defaults: bertDefaults},
 	{kind: "bert", arch: "BertModel", name: "sentence", defaults: bertDefaults},
 	{kind: "distilbert", arch: "DistilBertForSequenceClassification", name: "distilbert",
 		keys: map[string]string{"dim": "hidden_size", "n_layers": "num_hidden_layers", "n_heads": "num_attention_heads",
@@ -225,7 +229,7 @@ func ParseConfig(data []byte) (*Config, error) {
 		Family: f.name, Architecture: f.arch,
 		Hidden: c.Hidden, Embedding: c.Embedding, Layers: c.Layers, Heads: c.Heads, Intermediate: c.Intermediate,
 		Activation: form, Eps: c.Eps, Vocab: c.Vocab, Positions: c.Positions, TokenTypes: c.TokenTypes, Pad: pad,
-		Groups: c.Groups, Inner: c.Inner, Image: c.Image, Patch: c.Patch, Channels: c.Channels,
+		Groups: c.Groups, Inner: c.Inner, Image: c.Image, Patch: c.Patch, Channels: c.Channels, Head: f.head,
 	}
 	if out.Embedding == 0 {
 		out.Embedding = out.Hidden
@@ -237,6 +241,9 @@ func ParseConfig(data []byte) (*Config, error) {
 	}
 	if f.name == "sentence" {
 		out.Normalize = true
+		return out, nil
+	}
+	if f.head == "words" {
 		return out, nil
 	}
 	out.Labels, err = labelNames(c.ID2Label, c.NumLabels)

@@ -18,13 +18,13 @@ const bertConfig = `{"architectures": ["BertForSequenceClassification"], "model_
 
 func TestConfig(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
-		{"", "", "&{bert BertForSequenceClassification 8 8 1 2 16 erf 1e-12 32 16 0 2 [bad good] 0 0 0 false 0 0 0}"},
-		{`"gelu"`, `"gelu_new"`, "&{bert BertForSequenceClassification 8 8 1 2 16 tanh 1e-12 32 16 0 2 [bad good] 0 0 0 false 0 0 0}"},
-		{`, "id2label": {"1": "good", "0": "bad"}`, `, "num_labels": 3`, "&{bert BertForSequenceClassification 8 8 1 2 16 erf 1e-12 32 16 0 2 [LABEL_0 LABEL_1 LABEL_2] 0 0 0 false 0 0 0}"},
-		{`"hidden_size": 8, "num_hidden_layers": 1,`, ``, "&{bert BertForSequenceClassification 768 768 12 2 16 erf 1e-12 32 16 0 2 [bad good] 0 0 0 false 0 0 0}"},
+		{"", "", "&{bert BertForSequenceClassification 8 8 1 2 16 erf 1e-12 32 16 0 2 [bad good] 0 0 0 false 0 0 0 sequence}"},
+		{`"gelu"`, `"gelu_new"`, "&{bert BertForSequenceClassification 8 8 1 2 16 tanh 1e-12 32 16 0 2 [bad good] 0 0 0 false 0 0 0 sequence}"},
+		{`, "id2label": {"1": "good", "0": "bad"}`, `, "num_labels": 3`, "&{bert BertForSequenceClassification 8 8 1 2 16 erf 1e-12 32 16 0 2 [LABEL_0 LABEL_1 LABEL_2] 0 0 0 false 0 0 0 sequence}"},
+		{`"hidden_size": 8, "num_hidden_layers": 1,`, ``, "&{bert BertForSequenceClassification 768 768 12 2 16 erf 1e-12 32 16 0 2 [bad good] 0 0 0 false 0 0 0 sequence}"},
 		{`"gelu"`, `"swish"`, `hidden_act "swish" is not supported; supported are "gelu", "gelu_fast", "gelu_new", "gelu_python", "gelu_pytorch_tanh", "relu"`},
 		{`"bert"`, `"gpt2"`, `model_type "gpt2" is not supported; supported are "albert", "bert", "distilbert", "electra", "roberta", "vit"`},
-		{`"BertForSequenceClassification"`, `"BertForMaskedLM"`, `architectures ["BertForMaskedLM"] are not supported; supported are "BertForSequenceClassification", "BertModel"`},
+		{`"BertForSequenceClassification"`, `"BertForPreTraining"`, `architectures ["BertForPreTraining"] are not supported; supported are "BertForMaskedLM", "BertForSequenceClassification", "BertForTokenClassification", "BertModel"`},
 		{`"absolute"`, `"relative_key"`, `position_embedding_type "relative_key" is not supported; supported is "absolute"`},
 		{`"num_attention_heads": 2`, `"num_attention_heads": 3`, "hidden_size 8 is not a multiple of num_attention_heads 3"},
 		{`"vocab_size": 32`, `"vocab_size": 0`, "vocab_size is 0, want 1 to 16777216"},
@@ -70,8 +70,8 @@ func TestModule(t *testing.T) {
 	}{
 		{nil, "stage = nn, family = bert, tokenizer = wordpiece, seq = 128, hidden = 128, heads = 2, layers = 2, ffn = 512, vocab = 8192, segments = 2, max_positions = 128, pad = 0, labels = [\"negative\", \"positive\"]"},
 		{frontend.Set{"seq": 32, "layers": 1}, "stage = nn, family = bert, tokenizer = wordpiece, seq = 32, hidden = 128, heads = 2, layers = 1, ffn = 512, vocab = 8192, segments = 2, max_positions = 128, pad = 0, labels = [\"negative\", \"positive\"]"},
-		{frontend.Set{"seq": 129}, "bert.model:23:1: seq <= positions is required, but seq = 129 and positions = 128"},
-		{frontend.Set{"sequence": 9}, "bert.model:5:1: there is no parameter sequence to set; there are seq, hidden, heads, layers, ffn, act, eps, vocab, positions, segments, pad, labels"},
+		{frontend.Set{"seq": 129}, "bert.model:27:1: seq <= positions is required, but seq = 129 and positions = 128"},
+		{frontend.Set{"sequence": 9}, "bert.model:7:1: there is no parameter sequence to set; there are seq, hidden, heads, layers, ffn, act, eps, vocab, positions, segments, pad, labels, head"},
 		{frontend.Set{"vocab": 9}, `hf: weight @bert.embeddings.word_embeddings.weight: tensor "bert.embeddings.word_embeddings.weight" gives the shape [8192 128], want [9 128]`},
 		{frontend.Set{"layers": 3}, `hf: weight @bert.encoder.layer.2.attention.self.query.weight: the folder has no tensor "bert.encoder.layer.2.attention.self.query.weight"`},
 	} {
@@ -93,6 +93,10 @@ func TestFamilies(t *testing.T) {
 			"albert act=tanh embedding=16 eps=1e-12 ffn=96 groups=1 heads=4 hidden=48 inner=1 labels=[LABEL_0 LABEL_1] layers=12 pad=0 positions=512 segments=2 seq=128 vocab=30000"},
 		{`"model_type": "bert", "architectures": ["BertModel"], "hidden_size": 48`,
 			"sentence act=erf eps=1e-12 ffn=3072 heads=12 hidden=48 layers=12 normalize=true pad=0 positions=512 segments=2 seq=128 vocab=30522"},
+		{`"model_type": "bert", "architectures": ["BertForTokenClassification"], "num_labels": 1`,
+			"bert act=erf eps=1e-12 ffn=3072 head=tokens heads=12 hidden=768 labels=[LABEL_0] layers=12 pad=0 positions=512 segments=2 seq=128 vocab=30522"},
+		{`"model_type": "bert", "architectures": ["BertForMaskedLM"]`,
+			"bert act=erf eps=1e-12 ffn=3072 head=words heads=12 hidden=768 layers=12 pad=0 positions=512 segments=2 seq=128 vocab=30522"},
 		{`"model_type": "distilbert", "architectures": ["DistilBertForSequenceClassification"], "dim": 48, "n_heads": 6, "n_layers": 2, "hidden_dim": 96, "activation": "relu", "max_position_embeddings": 20`,
 			"distilbert act=relu eps=1e-12 ffn=96 heads=6 hidden=48 labels=[LABEL_0 LABEL_1] layers=2 pad=0 positions=20 seq=20 vocab=30522"},
 		{`"model_type": "distilbert", "architectures": ["DistilBertForSequenceClassification"], "dim": 48, "n_heads": 5`, "dim 48 is not a multiple of n_heads 5"},

@@ -73,6 +73,9 @@ func (c *Config) Set() frontend.Set {
 	case "bert", "sentence":
 		set["segments"] = c.TokenTypes
 	}
+	if c.Head != "" {
+		set["head"] = c.Head
+	}
 	switch c.Family {
 	case "albert":
 		set["groups"], set["inner"] = c.Groups, c.Inner
