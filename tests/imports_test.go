@@ -40,7 +40,7 @@ ir/parser, internal/fixed < ir/plan;
 ir, internal/fixed < ir/weights;
 ir/weights, ir/plan, internal/prg < ir/eval;
 ir/eval < passes;
-ir < frontend/synth;
+ir < frontend/synth, frontend/bristol;
 frontend, ir/weights, models < frontend/hf;
 frontend/hf, frontend/synth, frontend/tokenizer, frontend/picture < frontend/bundle;
 
@@ -63,7 +63,7 @@ ir/plan, ir/weights, runtime/ot, runtime/he, runtime/ideal < runtime;
 
 # The programs.
 internal/analyzers < cmd/nimbus-vet;
-frontend/bundle, models, ir/parser, ir/eval, backend, runtime,
+frontend/bundle, frontend/bristol, models, ir/parser, ir/eval, backend, runtime,
 runtime/transport/sim, runtime/transport/tls < cmd/nimbusc, cmd/nimbus-run;
 `
 
