@@ -15,40 +15,49 @@ import (
 
 var compileCommand = &command{
 	name: "compile",
-	args: "[-o PLAN] [-seq LENGTH] [-text FILE] [-set name=value] [flags] MODEL",
+	args: "[-o PLAN] [-seq LENGTH] [-text FILE] [-set name=value] [flags] MODEL | [-blocks N] [-owners LIST] CIRCUIT.txt",
 
-	short: "compile a model to a plan",
+	short: "compile a model or a circuit to a plan",
 	long: `
 Runs the model in the clear on calibration text, fits polynomials and ring widths to what it sees,
 chooses a protocol and parameters for every op, and writes the plan: text without any weight in it,
 which both parties execute. An embedded model and a folder with a calibration.txt bring their text
 along; others need -text, one text a line. For a model without vocabulary the text is token ids.
 
+A file that ends in .txt is a boolean circuit in Bristol Fashion. Its plan computes as many -blocks at
+once, with a round trip per level of AND gates; -owners says whose the circuit's inputs are, in order.
+The client learns the outputs.
+
 The plan is written as a whole or not at all; "-o -" writes to standard output.`,
 	setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		out := fs.String("o", "", "write the plan to `PLAN` (default: the model's name with .plan, in this folder)")
 		var f compileFlags
+		var circuit circuitFlags
+		circuit.flags(fs)
 		f.flags(fs)
 		f.dump.flags(fs)
 		return func(c *console, args []string) error {
 			if len(args) != 1 {
 				return usagef("wants one model, got %d", len(args))
 			}
+			if err := circuit.check(fs, isCircuit(args[0])); err != nil {
+				return err
+			}
 			if err := f.check(); err != nil {
 				return err
 			}
-			m, err := openModel(args[0], f.model)
-			if err != nil {
-				return err
+			compile := f.compileModel
+			if isCircuit(args[0]) {
+				compile = func(_ *console, file string) (*ir.Module, error) { return circuit.compile(file, f.lower) }
 			}
-			defer m.close()
-			p, err := f.compile(c, m)
+			p, err := compile(c, args[0])
 			if err != nil {
 				return err
 			}
 			name := *out
 			if name == "" {
-				name = strings.TrimSuffix(filepath.Base(filepath.Clean(args[0])), ".model") + ".plan"
+				name = filepath.Base(filepath.Clean(args[0]))
+				name = strings.TrimSuffix(strings.TrimSuffix(name, ".model"), circuitSuffix) + ".plan"
 			}
 			if err := writeFile(c, name, p.String()); err != nil {
 				return err
@@ -93,6 +102,16 @@ func (f *compileFlags) check() error {
 	return f.dump.open()
 }
 
+// compileModel opens a model and takes it to a plan.
+func (f *compileFlags) compileModel(c *console, name string) (*ir.Module, error) {
+	m, err := openModel(name, f.model)
+	if err != nil {
+		return nil, err
+	}
+	defer m.close()
+	return f.compile(c, m)
+}
+
 // compile takes m to a plan.
 func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 	examples, err := m.examples(c, f.text)
@@ -125,7 +144,8 @@ func summarise(w io.Writer, name string, p *ir.Module) error {
 	if name == "-" {
 		name = "the plan"
 	}
-	fmt.Fprintf(w, "%s: %d ops for %d tokens\n", name, len(p.Func("main").Body)-1, p.Attrs.Int("seq", 0))
+	size := sizeText(p.Attrs.Int("seq", 0), p.Attrs.Int("blocks", 0))
+	fmt.Fprintf(w, "%s: %d ops for %s\n", name, len(p.Func("main").Body)-1, size)
 	fmt.Fprintf(w, "  setup   %s once, server to client\n", bytesText(t.Setup))
 	fmt.Fprintf(w, "  offline %s to the server, %s to the client, before each run\n", bytesText(account.Offline.C2S), bytesText(account.Offline.S2C))
 	fmt.Fprintf(w, "  online  %s to the server, %s to the client, %s rounds\n", bytesText(t.C2S), bytesText(t.S2C), roundsText(t.Depth))
@@ -135,6 +155,14 @@ func summarise(w io.Writer, name string, p *ir.Module) error {
 	}
 	fmt.Fprintf(w, "  digest  %s\n", plan.DigestOf(p))
 	return nil
+}
+
+// sizeText is what a plan is made for, a text or a number of blocks of a circuit.
+func sizeText(seq, blocks int) string {
+	if blocks > 0 {
+		return fmt.Sprintf("%d blocks", blocks)
+	}
+	return fmt.Sprintf("%d tokens", seq)
 }
 
 // bytesText is a size for people.

@@ -73,6 +73,7 @@ type explanation struct {
 	Plan   string     `json:"plan"`
 	Digest string     `json:"digest"`
 	Seq    int        `json:"seq"`
+	Blocks int        `json:"blocks,omitempty"` // of a circuit
 	Ops    []opLine   `json:"ops"`
 	Parts  []partLine `json:"parts"`
 	Total  price      `json:"total"`
@@ -120,7 +121,7 @@ func explain(p *ir.Module) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &explanation{Plan: p.Name, Digest: plan.DigestOf(p).String(), Seq: p.Attrs.Int("seq", 0), Total: priceOf(account.Online), Offline: priceOf(account.Offline)}
+	e := &explanation{Plan: p.Name, Digest: plan.DigestOf(p).String(), Seq: p.Attrs.Int("seq", 0), Blocks: p.Attrs.Int("blocks", 0), Total: priceOf(account.Online), Offline: priceOf(account.Offline)}
 	why := map[string]string{}
 	for _, r := range rules.All() {
 		why[r.Plan] = r.Why
@@ -216,7 +217,7 @@ func (p price) cells() []string {
 }
 
 func (e *explanation) print(w io.Writer) {
-	fmt.Fprintf(w, "plan    @%s, %d ops for %d tokens\ndigest  %s\n\n", e.Plan, len(e.Ops), e.Seq, e.Digest)
+	fmt.Fprintf(w, "plan    @%s, %d ops for %s\ndigest  %s\n\n", e.Plan, len(e.Ops), sizeText(e.Seq, e.Blocks), e.Digest)
 	rows := [][]string{append(append([]string{"op", "result", "layer/part", "shape", "in", "out"}, columns...), "why")}
 	for _, o := range e.Ops {
 		rows = append(rows, append(append([]string{o.Op, o.Result, o.place(), shapeText(o.Shape), o.In, o.Out}, o.cells()...), o.Why))

@@ -61,6 +61,7 @@ func (c *Circuit) Module(o Options) (*ir.Module, error) {
 		o.Reveal = ir.Client
 	}
 	m := ir.NewModule(o.Name, ir.StageFx)
+	m.Attrs.Set("blocks", o.Blocks)
 	f := m.AddFunc("main")
 	f.Attrs.Set("reveal", ir.Ident(o.Reveal))
 	t := &builder{c: c, blocks: o.Blocks, place: make([]place, c.Wires)}
