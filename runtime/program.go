@@ -27,6 +27,8 @@ type Program struct {
 	// time, 8 fewest bytes.
 	SoftSpoken int
 
+	pool int // how many COTs are kept ahead, both directions together
+
 	funcs map[string]*ir.Func
 	// weights are what setup encrypts.
 	weights []heWeight
@@ -55,6 +57,7 @@ func NewProgram(m *ir.Module) (*Program, error) {
 		ClientSends: m.Attrs.Int("cot_client_sends", 0),
 		ServerSends: m.Attrs.Int("cot_server_sends", 0),
 		SoftSpoken:  m.Attrs.Int("softspoken", 4),
+		pool:        maxPool,
 		funcs:       map[string]*ir.Func{},
 		last:        map[*ir.Op][]*ir.Value{},
 	}

@@ -64,9 +64,12 @@ type Report struct {
 	Plan  string `json:"plan"`
 	// Offline is what happened before the input was known: base OTs, key
 	// exchange, prefilling. Zero for a run that found everything ready.
-	Offline Phase     `json:"offline"`
-	Online  Phase     `json:"online"`
-	Ops     []OpCount `json:"ops"`
+	Offline Phase `json:"offline"`
+	Online  Phase `json:"online"`
+	// Refill is the part of Online, between ops, in which correlations were made
+	// because a run consumes more of them than are kept ahead.
+	Refill Phase     `json:"refill"`
+	Ops    []OpCount `json:"ops"`
 	// PeakRSS is the process's largest resident memory so far, in bytes; zero
 	// where the system does not tell.
 	PeakRSS int64 `json:"peak_rss_bytes"`

@@ -69,6 +69,9 @@ type Session struct {
 	ops   []OpCount
 	depth int // of calls
 
+	used   [2]int64 // COTs consumed before the run, by the party that sends
+	refill Phase    // of the run
+
 	open    bool // base OTs and key exchange are done
 	ready   bool // the pools hold what a run consumes
 	offline Phase
@@ -195,7 +198,7 @@ func (s *Session) prepare() error {
 		s.open = true
 	}
 	if !s.ready {
-		sends, receives := s.prog.ClientSends, s.prog.ServerSends
+		sends, receives := s.prog.pools()
 		if s.party == share.Server {
 			sends, receives = receives, sends
 		}
@@ -282,7 +285,8 @@ func (s *Session) Serve(inputs map[string][]uint64, done func(*Report)) error {
 // run executes main once; m began when the run was asked for.
 func (s *Session) run(m meter, inputs map[string][]uint64) ([][]uint64, *Report, error) {
 	s.ready = false
-	s.start, s.ops = m.start, nil
+	s.start, s.ops, s.refill = m.start, nil, Phase{}
+	s.used[share.Client], s.used[share.Server] = s.taken()
 	args := make([]any, 0, len(s.prog.Main.Params))
 	for _, in := range s.prog.Inputs() {
 		v := vector{Type: in.Type}
@@ -308,7 +312,7 @@ func (s *Session) run(m meter, inputs map[string][]uint64) ([][]uint64, *Report,
 	}
 	rep := &Report{
 		Party: partyName(s.party), Plan: s.prog.Digest.String(),
-		Offline: s.offline, Online: m.phase(), Ops: s.ops, PeakRSS: PeakRSS(),
+		Offline: s.offline, Online: m.phase(), Refill: s.refill, Ops: s.ops, PeakRSS: PeakRSS(),
 	}
 	s.ops, s.offline = nil, Phase{}
 	return out, rep, nil
@@ -378,6 +382,9 @@ func (s *Session) exec(f *ir.Func, o *ir.Op) error {
 			}
 		}
 		return nil
+	}
+	if err := s.fillPools(); err != nil {
+		return fmt.Errorf("prefill: %w", err)
 	}
 	m := measure(s.conn)
 	client, server := s.taken()
