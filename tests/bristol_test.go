@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"nimbus/backend"
 	"nimbus/frontend/bristol"
 	"nimbus/ir"
+	"nimbus/ir/plan"
 	"nimbus/ir/weights"
 	"nimbus/runtime"
 	"nimbus/tests/shared"
@@ -55,7 +57,7 @@ type evaluation struct {
 
 // evaluate runs a plan of a circuit on blocks of bytes: values[i] is input i, and
 // belongs to the party that the plan says.
-func evaluate(tb testing.TB, m *ir.Module, blocks int, values ...[][]byte) (e evaluation) {
+func evaluate(tb testing.TB, m *ir.Module, blocks int, lan bool, values ...[][]byte) (e evaluation) {
 	tb.Helper()
 	mine, theirs := map[string][]uint64{}, map[string][]uint64{}
 	for i, p := range m.Func("main").Params {
@@ -74,7 +76,7 @@ func evaluate(tb testing.TB, m *ir.Module, blocks int, values ...[][]byte) (e ev
 		tb.Fatal(err)
 	}
 	defer d.close()
-	session := d.start(tb, options{server: theirs})
+	session := d.start(tb, options{server: theirs, lan: lan})
 	defer session.stop()
 	start := time.Now()
 	if _, err := session.client.Prepare(); err != nil {
@@ -150,7 +152,10 @@ func TestAES(t *testing.T) {
 			keys[k], texts[k] = key, bytes.Clone(plain)
 			binary.BigEndian.PutUint32(texts[k], uint32(k)+binary.BigEndian.Uint32(plain))
 		}
-		e := evaluate(t, m, blocks, keys, texts)
+		if m, err = plan.Parse("aes", m.String()); err != nil { // as a peer would read it
+			t.Fatal(err)
+		}
+		e := evaluate(t, m, blocks, false, keys, texts)
 		if !bytes.Equal(e.out[0], cipher) {
 			t.Fatalf("FIPS 197: %x, want %x", e.out[0], cipher)
 		}
@@ -196,7 +201,7 @@ func TestSHA256(t *testing.T) {
 		binary.BigEndian.PutUint64(padded[56:], uint64(8*len(text)))
 		texts, states, want = append(texts, padded), append(states, iv), append(want, sum[:])
 	}
-	e := evaluate(t, m, blocks, texts, states)
+	e := evaluate(t, m, blocks, false, texts, states)
 	for k := range blocks {
 		if !bytes.Equal(e.out[k], want[k]) {
 			t.Errorf("block %d: %x, want %x", k, e.out[k], want[k])
@@ -208,20 +213,26 @@ func TestSHA256(t *testing.T) {
 		e.client.Online.BytesSent, e.client.Online.BytesReceived, e.client.Online.Rounds)
 }
 
-// BenchmarkAES is a session of one run of 1000 blocks, both parties in this
-// process: what is made ahead is reported apart.
+// BenchmarkAES is a session of one run of 1000 blocks over a lan, both parties in
+// this process: base OTs and all correlations first, then the run.
 func BenchmarkAES(b *testing.B) {
 	const blocks = 1000
 	_, m, _ := circuit(b, shared.Path(b, "data", "bristol", "aes_128.txt"), blocks, ir.Server, ir.Client)
-	values := [][]byte{}
+	var values [][]byte
 	for range blocks {
-		values = append(values, make([]byte, 16))
+		values = append(values, make([]byte, aes.BlockSize))
 	}
-	var offline, online time.Duration
-	for b.Loop() {
-		e := evaluate(b, m, blocks, values, values)
-		offline, online = offline+e.offline, online+e.online
+	for _, k := range []int{2, 4, 8} {
+		b.Run(fmt.Sprintf("softspoken=%d", k), func(b *testing.B) {
+			m := m.Clone()
+			m.Attrs.Set("softspoken", k)
+			var offline, online time.Duration
+			for b.Loop() {
+				e := evaluate(b, m, blocks, true, values, values)
+				offline, online = offline+e.offline, online+e.online
+			}
+			b.ReportMetric(offline.Seconds()*1e3/float64(b.N), "offline-ms/op")
+			b.ReportMetric(online.Seconds()*1e3/float64(b.N), "online-ms/op")
+		})
 	}
-	b.ReportMetric(offline.Seconds()*1e3/float64(b.N), "offline-ms/op")
-	b.ReportMetric(online.Seconds()*1e3/float64(b.N), "online-ms/op")
 }

@@ -21,6 +21,7 @@ import (
 	"nimbus/runtime/share"
 	"nimbus/runtime/transport"
 	"nimbus/runtime/transport/mem"
+	"nimbus/runtime/transport/sim"
 )
 
 // silence is how long a party of a test waits for the other: a protocol whose
@@ -131,12 +132,16 @@ type options struct {
 	record bool
 	seed   byte                // not zero: all randomness comes from it
 	server map[string][]uint64 // the server's inputs
+	lan    bool                // 3 Gbps and a round trip of 1 ms
 }
 
 // start begins a session of d.
 func (d *deployment) start(tb testing.TB, o options) *parties {
 	tb.Helper()
 	a, b := mem.Pipe(transport.Timeout(silence))
+	if o.lan {
+		a, b = sim.Pipe(3e9, time.Millisecond, transport.Timeout(silence))
+	}
 	p := &parties{tb: tb, done: make(chan *runtime.Report, 1), ended: make(chan error, 1)}
 	if o.record {
 		p.wire = transport.Record(a)

@@ -22,7 +22,13 @@ func isCircuit(name string) bool { return strings.HasSuffix(name, circuitSuffix)
 type circuitFlags struct {
 	blocks int
 	owners string
+
+	extension bool // -softspoken is given
 }
+
+// circuitSoftSpoken is the OT extension's field for a circuit, unless -softspoken
+// is given: a circuit is nothing but COTs, and making them takes least time so.
+const circuitSoftSpoken = 4
 
 func (f *circuitFlags) flags(fs *flag.FlagSet) {
 	fs.IntVar(&f.blocks, "blocks", 1, "of a circuit: compute it `N` times at once")
@@ -33,7 +39,9 @@ func (f *circuitFlags) flags(fs *flag.FlagSet) {
 func (f *circuitFlags) check(fs *flag.FlagSet, circuit bool) (err error) {
 	fs.Visit(func(g *flag.Flag) {
 		switch g.Name {
-		case "o", "softspoken":
+		case "o":
+		case "softspoken":
+			f.extension = true
 		case "blocks", "owners":
 			if !circuit {
 				err = usagef("-%s goes with a circuit, a file that ends in %s", g.Name, circuitSuffix)
@@ -67,6 +75,9 @@ func (f *circuitFlags) compile(file string, lower backend.Options) (*ir.Module, 
 	m, err := c.Module(o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if !f.extension {
+		lower.SoftSpoken = circuitSoftSpoken
 	}
 	if err := backend.Lower(m, lower); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)

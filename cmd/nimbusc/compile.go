@@ -26,7 +26,7 @@ along; others need -text, one text a line. For a model without vocabulary the te
 
 A file that ends in .txt is a boolean circuit in Bristol Fashion. Its plan computes as many -blocks at
 once, with a round trip per level of AND gates; -owners says whose the circuit's inputs are, in order.
-The client learns the outputs.
+The client learns the outputs. Of the other flags -o and -softspoken apply, the latter being 4 by default.
 
 The plan is written as a whole or not at all; "-o -" writes to standard output.`,
 	setup: func(fs *flag.FlagSet) func(*console, []string) error {
