@@ -30,6 +30,11 @@ func (p Phase) Add(q Phase) Phase {
 	return Phase{p.Seconds + q.Seconds, p.BytesSent + q.BytesSent, p.BytesReceived + q.BytesReceived, p.Rounds + q.Rounds}
 }
 
+// Sub returns what is left of a phase without a part of it.
+func (p Phase) Sub(q Phase) Phase {
+	return Phase{p.Seconds - q.Seconds, p.BytesSent - q.BytesSent, p.BytesReceived - q.BytesReceived, p.Rounds - q.Rounds}
+}
+
 // OpCount is what one op of the plan took in one run. It holds names and
 // shapes, no values.
 type OpCount struct {

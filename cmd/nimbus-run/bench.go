@@ -113,7 +113,8 @@ func print(o benchOptions, result any, people func()) error {
 }
 
 // benchResult is what bench -json prints of a model or block. Times are the
-// client's, of the run that was answered soonest.
+// client's, of the run that was answered soonest. Pools that are refilled between
+// ops, as a large plan's are, count as offline.
 type benchResult struct {
 	What       string `json:"what"`
 	Model      string `json:"model"`

@@ -119,10 +119,10 @@ func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, 
 
 // take makes a run the one that counts.
 func (out *benchResult) take(wall float64, rep *runtime.Report, prog *runtime.Program) {
-	out.Wall, out.Offline, out.Online = wall, rep.Offline, rep.Online
-	out.Seconds, out.OfflineSeconds, out.Rounds = rep.Online.Seconds, rep.Offline.Seconds, rep.Online.Rounds
-	out.BytesToServer = rep.Offline.BytesSent + rep.Online.BytesSent
-	out.BytesToClient = rep.Offline.BytesReceived + rep.Online.BytesReceived
+	out.Wall, out.Offline, out.Online = wall, rep.Offline.Add(rep.Refill), rep.Online.Sub(rep.Refill)
+	out.Seconds, out.OfflineSeconds, out.Rounds = out.Online.Seconds, out.Offline.Seconds, out.Online.Rounds
+	out.BytesToServer = out.Offline.BytesSent + out.Online.BytesSent
+	out.BytesToClient = out.Offline.BytesReceived + out.Online.BytesReceived
 	out.Ops = sum(rep.Ops, func(c runtime.OpCount) string { return c.Name })
 	parts := map[string]string{}
 	for _, op := range prog.Main.Body {
