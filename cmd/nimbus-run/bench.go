@@ -142,7 +142,7 @@ type benchResult struct {
 	// CPU is what the parties computed, in seconds of one core: other work on
 	// the machine stretches the times above, but hardly these. Zero where the
 	// system does not tell.
-	ClientCPU        float64 `json:"cpu_seconds_client"` // online
+	ClientCPU        float64 `json:"cpu_seconds_client"` // online, with what is refilled
 	ServerCPU        float64 `json:"cpu_seconds_server"`
 	ClientOfflineCPU float64 `json:"offline_cpu_seconds_client"`
 	ServerOfflineCPU float64 `json:"offline_cpu_seconds_server"`
