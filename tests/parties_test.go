@@ -122,7 +122,6 @@ type parties struct {
 	tb     testing.TB
 	client *runtime.Session
 	wire   *transport.Recorder // the client's end, if the session is recorded
-	inputs map[string][]uint64 // the server's
 	done   chan *runtime.Report
 	ended  chan error
 }
