@@ -314,10 +314,10 @@ func TestHostilePeer(t *testing.T) {
 		peer func(conn transport.Conn) error
 		want string
 	}{
-		{"empty request", func(c transport.Conn) error { return c.Send(nil) }, "receive request"},
-		{"long request", func(c transport.Conn) error { return c.Send(make([]byte, request+1)) }, "receive request"},
-		{"zero request", func(c transport.Conn) error { return c.Send(bytes.Repeat([]byte{1}, request)) }, "not the canonical encoding"},
-		{"hang up", func(c transport.Conn) error { return nil }, "receive request"},
+		{"empty request", func(c transport.Conn) error { return say(c, nil) }, "receive request"},
+		{"long request", func(c transport.Conn) error { return say(c, make([]byte, request+1)) }, "receive request"},
+		{"zero request", func(c transport.Conn) error { return say(c, bytes.Repeat([]byte{1}, request)) }, "not the canonical encoding"},
+		{"hang up", func(c transport.Conn) error { _, err := c.RecvMax(1 << 20); return err }, "receive request"},
 		{"bad reply", func(c transport.Conn) error {
 			return corrupt(c, 1, func(b []byte) []byte { b[5] ^= 1; return b })
 		}, "reply, OT 0, element 0"},
@@ -360,6 +360,19 @@ func TestHostilePeer(t *testing.T) {
 				t.Errorf("error %v, expected one with %q", err, test.want)
 			}
 		})
+	}
+}
+
+// say sends one message and stays until the other party leaves: who hangs up at
+// once may be noticed before the message is read.
+func say(conn transport.Conn, msg []byte) error {
+	if err := conn.Send(msg); err != nil {
+		return err
+	}
+	for {
+		if _, err := conn.RecvMax(1 << 20); err != nil {
+			return nil
+		}
 	}
 }
 
