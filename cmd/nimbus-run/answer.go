@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 
+	"nimbus/frontend/bundle"
 	"nimbus/frontend/tokenizer"
 	"nimbus/internal/fixed"
 	"nimbus/ir"
@@ -92,17 +92,8 @@ func encodeInputs(params []runtime.Input, enc tokenizer.Encoding) (map[string][]
 	return out, nil
 }
 
-// answer is the result of one text.
-type answer struct {
-	Label         string    `json:"label"`
-	Class         int       `json:"class"`
-	Probabilities []float64 `json:"probabilities"`
-	Logits        []float64 `json:"logits"`
-	Labels        []string  `json:"labels"`
-}
-
 // answer decodes main's first result, the logits.
-func (r *reader) answer(out [][]uint64) (*answer, error) {
+func (r *reader) answer(out [][]uint64) (*bundle.Answer, error) {
 	if len(out) == 0 || out[0] == nil {
 		return nil, errors.New("the plan reveals nothing to the client")
 	}
@@ -115,48 +106,7 @@ func (r *reader) answer(out [][]uint64) (*answer, error) {
 			logits[i] = float64(x)
 		}
 	}
-	return newAnswer(logits, r.labels), nil
-}
-
-func newAnswer(logits []float64, labels []string) *answer {
-	a := &answer{Logits: logits, Probabilities: softmax(logits)}
-	for i, p := range a.Probabilities {
-		if p > a.Probabilities[a.Class] {
-			a.Class = i
-		}
-		name := fmt.Sprintf("class %d", i)
-		if i < len(labels) {
-			name = labels[i]
-		}
-		a.Labels = append(a.Labels, name)
-	}
-	a.Label = a.Labels[a.Class]
-	return a
-}
-
-// String is "positive (positive 0.9861, negative 0.0139)".
-func (a *answer) String() string {
-	parts := make([]string, len(a.Labels))
-	for i, name := range a.Labels {
-		parts[i] = fmt.Sprintf("%s %.4f", name, a.Probabilities[i])
-	}
-	return fmt.Sprintf("%s (%s)", a.Label, strings.Join(parts, ", "))
-}
-
-func softmax(logits []float64) []float64 {
-	top := math.Inf(-1)
-	for _, x := range logits {
-		top = max(top, x)
-	}
-	out, sum := make([]float64, len(logits)), 0.0
-	for i, x := range logits {
-		out[i] = math.Exp(x - top)
-		sum += out[i]
-	}
-	for i := range out {
-		out[i] /= sum
-	}
-	return out
+	return bundle.NewAnswer(logits, r.labels)
 }
 
 // printAccount prints what a run took, for people.

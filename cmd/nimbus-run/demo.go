@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"nimbus/frontend/bundle"
 	"nimbus/runtime"
 	"nimbus/runtime/transport"
 	"nimbus/runtime/transport/tls"
@@ -48,17 +49,17 @@ type demoOptions struct {
 
 // demoResult is what demo -json prints.
 type demoResult struct {
-	Text        string        `json:"text"`
-	Model       string        `json:"model"`
-	Tokens      int           `json:"tokens"`
-	Length      int           `json:"length"`
-	Private     *answer       `json:"private"`
-	Clear       *answer       `json:"clear"`
-	SetupReused bool          `json:"setup_reused"`
-	Setup       runtime.Phase `json:"setup"`
-	Offline     runtime.Phase `json:"offline"`
-	Online      runtime.Phase `json:"online"`
-	Wall        float64       `json:"wall_seconds"`
+	Text        string         `json:"text"`
+	Model       string         `json:"model"`
+	Tokens      int            `json:"tokens"`
+	Length      int            `json:"length"`
+	Private     *bundle.Answer `json:"private"`
+	Clear       *bundle.Answer `json:"clear"`
+	SetupReused bool           `json:"setup_reused"`
+	Setup       runtime.Phase  `json:"setup"`
+	Offline     runtime.Phase  `json:"offline"`
+	Online      runtime.Phase  `json:"online"`
+	Wall        float64        `json:"wall_seconds"`
 }
 
 func demo(ctx context.Context, o demoOptions, args []string) error {
@@ -119,7 +120,7 @@ func demo(ctx context.Context, o demoOptions, args []string) error {
 	}
 	defer job.close()
 	out := demoResult{Text: text, Model: o.model, Tokens: tokens, Length: length, SetupReused: res.reused, Setup: res.phase}
-	err = job.run(ctx, srv.addr, clientID, serverID.Fingerprint(), co.timeout, func(_ int, a *answer, rep *runtime.Report) error {
+	err = job.run(ctx, srv.addr, clientID, serverID.Fingerprint(), co.timeout, func(_ int, a *bundle.Answer, rep *runtime.Report) error {
 		out.Private, out.Offline, out.Online, out.Wall = a, rep.Offline, rep.Online, time.Since(start).Seconds()
 		return nil
 	})

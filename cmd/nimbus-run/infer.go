@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"nimbus/frontend/bundle"
 	"nimbus/runtime"
 	"nimbus/runtime/transport/tls"
 )
@@ -70,7 +71,7 @@ func infer(ctx context.Context, o inferOptions, args []string) error {
 	}
 	defer job.close()
 	var reports []*runtime.Report
-	err = job.run(ctx, args[0], id, server, o.client.timeout, func(i int, a *answer, rep *runtime.Report) error {
+	err = job.run(ctx, args[0], id, server, o.client.timeout, func(i int, a *bundle.Answer, rep *runtime.Report) error {
 		reports = append(reports, rep)
 		if o.json {
 			return json.NewEncoder(os.Stdout).Encode(jsonResult(i, job.tokens[i], a, rep))
@@ -163,7 +164,7 @@ func newJob(in *runtime.Installed, texts []string, truncate bool) (*job, error) 
 func (j *job) close() { j.stock.Close() }
 
 // run opens a session and hands each answer to each.
-func (j *job) run(ctx context.Context, addr string, id *tls.Identity, server tls.Fingerprint, timeout time.Duration, each func(i int, a *answer, rep *runtime.Report) error) error {
+func (j *job) run(ctx context.Context, addr string, id *tls.Identity, server tls.Fingerprint, timeout time.Duration, each func(i int, a *bundle.Answer, rep *runtime.Report) error) error {
 	conn, err := dial(ctx, addr, id, server, timeout)
 	if err != nil {
 		return err
@@ -201,12 +202,12 @@ func (j *job) run(ctx context.Context, addr string, id *tls.Identity, server tls
 type result struct {
 	Index  int `json:"index"`
 	Tokens int `json:"tokens"`
-	*answer
+	*bundle.Answer
 	Offline runtime.Phase `json:"offline"`
 	Online  runtime.Phase `json:"online"`
 }
 
-func jsonResult(i, tokens int, a *answer, rep *runtime.Report) result {
+func jsonResult(i, tokens int, a *bundle.Answer, rep *runtime.Report) result {
 	return result{i, tokens, a, rep.Offline, rep.Online}
 }
 

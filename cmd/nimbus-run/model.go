@@ -170,7 +170,7 @@ func modelBundle(name string) (runtime.Bundle, error) {
 
 // clearAnswer computes the answer in this process, in the clear and in real
 // numbers: what the private one is compared with.
-func clearAnswer(model, text string, length int, truncate bool) (*answer, error) {
+func clearAnswer(model, text string, length int, truncate bool) (*bundle.Answer, error) {
 	b, err := bundle.Open(model)
 	if err != nil {
 		return nil, err
@@ -211,5 +211,5 @@ func clearAnswer(model, text string, length int, truncate bool) (*answer, error)
 	if len(labels) == 0 {
 		labels = m.Attrs.Strs("labels")
 	}
-	return newAnswer(logits, labels), nil
+	return bundle.NewAnswer(logits, labels)
 }

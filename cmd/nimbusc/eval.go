@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"nimbus/frontend/bundle"
 	"nimbus/ir"
 	"nimbus/ir/eval"
 )
@@ -107,11 +108,11 @@ func isJSON(text string) bool { return strings.HasPrefix(strings.TrimSpace(text)
 
 // textResult is what eval -json prints for a text.
 type textResult struct {
-	Text   string  `json:"text"`
-	Tokens int     `json:"tokens"`
-	Length int     `json:"length"`
-	Float  *answer `json:"float"`
-	Fixed  *answer `json:"fixed,omitempty"`
+	Text   string         `json:"text"`
+	Tokens int            `json:"tokens"`
+	Length int            `json:"length"`
+	Float  *bundle.Answer `json:"float"`
+	Fixed  *bundle.Answer `json:"fixed,omitempty"`
 }
 
 // text evaluates a model, and its plan p unless that is nil, on a text.
@@ -141,9 +142,9 @@ func (e *evaluation) text(c *console, name string, p *ir.Module) error {
 	if e.json {
 		return printJSON(c.out, res)
 	}
-	fmt.Fprintf(c.out, "float  %s\n", res.Float)
+	fmt.Fprintf(c.out, "float  %s\n", withLogits(res.Float))
 	if res.Fixed != nil {
-		fmt.Fprintf(c.out, "fixed  %s\n", res.Fixed)
+		fmt.Fprintf(c.out, "fixed  %s\n", withLogits(res.Fixed))
 	}
 	return nil
 }
@@ -192,7 +193,7 @@ func (m *model) twin(p *ir.Module, watch exceeded) (*eval.Program, error) {
 	return twin, nil
 }
 
-func (m *model) answer(p *eval.Program, in map[string]eval.Value) (*answer, error) {
+func (m *model) answer(p *eval.Program, in map[string]eval.Value) (*bundle.Answer, error) {
 	out, err := p.Run("main", in)
 	if err != nil {
 		return nil, err
