@@ -161,9 +161,6 @@ func (s *Session) Close() error {
 	return err
 }
 
-// Stats returns the connection's counters.
-func (s *Session) Stats() transport.Stats { return s.conn.Stats() }
-
 // Prepare does everything that can be done before the input is known: base
 // OTs and key exchange once, and the correlations that one run consumes. The
 // client calls it; the server's Serve answers.

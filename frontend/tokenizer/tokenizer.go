@@ -155,9 +155,6 @@ func (t *Tokenizer) Config() Config { return t.cfg }
 // Size is the number of ids; every id is less.
 func (t *Tokenizer) Size() int { return len(t.cfg.Vocab) }
 
-// MaxLength is the model's own limit on tokens, 0 if it states none.
-func (t *Tokenizer) MaxLength() int { return t.cfg.MaxLength }
-
 // Digest identifies what the tokenizer computes: the SHA-256, in hex, of its
 // vocabulary and settings, MaxLength aside. Two parties whose digests are equal
 // get equal ids for every text.
@@ -178,12 +175,6 @@ func (t *Tokenizer) Token(id int) string {
 		return t.cfg.Unknown
 	}
 	return t.cfg.Vocab[id]
-}
-
-// ID returns the id of one vocabulary entry.
-func (t *Tokenizer) ID(token string) (int, bool) {
-	id, ok := t.ids[token]
-	return id, ok
 }
 
 // Encode tokenizes one text as [CLS] text [SEP] and pads it to length. With

@@ -3,7 +3,6 @@ package fixed
 import (
 	"fmt"
 	"math"
-	"math/bits"
 
 	"nimbus/internal/z2k"
 )
@@ -267,10 +266,4 @@ func (v Inverse) MaxUlp() int {
 	y := 4*eps*math.Exp2(midFrac) + (slope+0.1)*math.Exp2(midFrac-normFrac) + 2
 	d := math.Ldexp(y, s.Segments-1-s.TruncD+s.ShlD)
 	return int(math.Min(math.Ceil(d)+1, math.MaxInt32))
-}
-
-// InverseRange returns the tightest Lo and Hi that cover the raw inputs from
-// min >= 1 to max.
-func InverseRange(min, max int64) (lo, hi int) {
-	return bits.Len64(uint64(min)) - 1, bits.Len64(uint64(max))
 }

@@ -126,9 +126,6 @@ func Run(m *ir.Module, fn string, inputs map[string]Value, src weights.Source) (
 	return p.Run(fn, inputs)
 }
 
-// Module is what the program computes.
-func (p *Program) Module() *ir.Module { return p.m }
-
 // lastUses notes after which op each value is no longer needed, so that a deep
 // model's values do not pile up.
 func (p *Program) lastUses(f *ir.Func) {
