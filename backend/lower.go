@@ -322,7 +322,7 @@ func followingDrops(f *ir.Func) map[*ir.Op]int {
 			case "fx.shrink", "fx.trunc":
 				d = op.Attrs.Int("bits", 0)
 			case "fx.add", "fx.sub", "fx.add_bias", "fx.add_const", "fx.sum", "fx.split", "fx.split_heads", "fx.merge_heads",
-				"fx.transpose", "fx.slice", "fx.gather", "fx.reshape", "fx.reduce":
+				"fx.transpose", "fx.slice", "fx.gather", "fx.concat", "fx.reshape", "fx.reduce":
 				d = own
 			case "fx.shl":
 				d = max(own-op.Attrs.Int("bits", 0), 0)

@@ -176,6 +176,14 @@ Slice i of the result is slice index[i] of the arguments put one after the other
 		infer:   inferGather,
 	},
 	{
+		Name:    "fx.concat",
+		Doc:     "values one after the other along an axis; (l, f) and the other sizes equal",
+		Args:    []Sig{{{Name: "x", Is: NumberOrBits, Many: true}}},
+		Attrs:   []AttrSpec{axisAttr},
+		Example: example("fx", "%x: tensor<3x4xfx30.8>, %y: tensor<1x4xfx30.8>", "", "fx.concat %x, %y {axis = 0}", "tensor<4x4xfx30.8>"),
+		infer:   inferConcat,
+	},
+	{
 		Name: "fx.shrink",
 		Doc: `drop low bits and as many high ones: (l, f) → (l-bits, f-bits)
 

@@ -37,6 +37,7 @@ var dispatch = map[string]exec{
 	"ss.split":       ssSplit,
 	"ss.slice":       either(ssSlice),
 	"ss.gather":      ssGather,
+	"ss.concat":      ssConcat,
 	"ss.reshape":     either(ssReshape),
 	"ss.xor":         ssXor,
 	"ss.not":         ssNot,
@@ -171,6 +172,18 @@ func ssGather(s *Session, o *ir.Op) error {
 		xs = append(xs, x)
 	}
 	return s.put(o, 0, share.Gather(xs, index))
+}
+
+func ssConcat(s *Session, o *ir.Op) error {
+	xs := make([]share.Arith, len(o.Args))
+	var bits bool
+	for i := range o.Args {
+		var err error
+		if xs[i], bits, err = s.numbersOrBits(o, i); err != nil {
+			return err
+		}
+	}
+	return s.putNumbersOrBits(o, 0, share.Concat(o.Axis(), xs...), bits)
 }
 
 func ssReshape(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {

@@ -287,6 +287,10 @@ func randomForm(rng *rand.Rand, op string) string {
 		}
 		return function("%a: "+x+", %b: "+fx("ashare", fmt.Sprintf("2x%d", d), l, f), "",
 			"ss.gather %a, %b {index = ["+strings.Join(index, ", ")+"]}", fx("ashare", fmt.Sprintf("%dx%d", len(index), d), l, f))
+	case "ss.concat":
+		n := between(1, 5)
+		return function("%a: "+x+", %b: "+fx("ashare", fmt.Sprintf("%dx%d", s, n), l, f), "",
+			"ss.concat %a, %b {axis = 1}", fx("ashare", fmt.Sprintf("%dx%d", s, d+n), l, f))
 	case "ot.square":
 		to := between(2, l)
 		f := min(f, (to-2)/2)

@@ -61,6 +61,7 @@ var table = []Rule{
 	{"fx.transpose", Any, "ss.transpose", "local"},
 	{"fx.slice", Any, "ss.slice", "local"},
 	{"fx.gather", Any, "ss.gather", "local"},
+	{"fx.concat", Any, "ss.concat", "local"},
 	{"fx.reshape", Any, "ss.reshape", "local"},
 	{"fx.shrink", Any, "ss.shrink", "both parties shift; the ring gets smaller instead of a message"},
 	{"fx.reduce", Any, "ss.reduce", "local"},

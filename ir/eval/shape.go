@@ -14,7 +14,7 @@ var shapeOps = map[string]func(*step) error{
 	"fx.gather":  gather,
 	"nn.reshape": identity, "fx.reshape": identity,
 	"io.share": identity, "io.reveal": identity,
-	"nn.concat": concat,
+	"nn.concat": concat, "fx.concat": concat,
 }
 
 // move applies one of two instances of a generic function to argument 0.
@@ -87,12 +87,13 @@ func split(s *step) error {
 }
 
 func concat(s *step) error {
-	var parts [][]float64
+	var reals [][]float64
+	var rings [][]uint64
 	var shapes [][]int
 	for i, v := range s.in {
-		parts, shapes = append(parts, v.Real), append(shapes, s.shape(i))
+		reals, rings, shapes = append(reals, v.Real), append(rings, v.Ring), append(shapes, s.shape(i))
 	}
-	v, _ := tensor.Concat(parts, shapes, s.op.Axis())
-	s.real(v)
-	return nil
+	return s.move(
+		func([]float64) []float64 { v, _ := tensor.Concat(reals, shapes, s.op.Axis()); return v },
+		func([]uint64) []uint64 { v, _ := tensor.Concat(rings, shapes, s.op.Axis()); return v })
 }
