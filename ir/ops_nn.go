@@ -113,6 +113,7 @@ y[..., j] = s[..., j] + (1 - mask[j])·value. Shapes: s [..., S], mask [S] of i1
 		infer:   same,
 	},
 	nnUnary("relu", "max(x, 0)"),
+	nnUnary("relu2", "max(x, 0)²"),
 	nnUnary("tanh", "the hyperbolic tangent"),
 	nnUnary("sigmoid", "1/(1 + exp(-x))"),
 	nnUnary("silu", "x/(1 + exp(-x))"),

@@ -67,7 +67,7 @@ func functionOf(op *ir.Op) (string, bool) {
 			return "gelu_tanh", true
 		}
 		return "gelu", true
-	case "nn.exp", "nn.tanh", "nn.sigmoid", "nn.silu", "nn.relu":
+	case "nn.exp", "nn.tanh", "nn.sigmoid", "nn.silu", "nn.relu", "nn.relu2":
 		return op.Name[len("nn."):], true
 	}
 	return "", false

@@ -14,7 +14,8 @@ type Shape struct {
 	Name string
 	F    func(float64) float64
 	// Left and Right are the exact tails c0 + c1·x, or nil where the function
-	// is fitted up to the end of the interval.
+	// is fitted up to the end of the interval. Where nothing is fitted between
+	// them a tail may have a third coefficient, of x².
 	Left, Right []float64
 	Lo, Hi      float64 // interval of the fit
 	// Budget is the expected error that a fit may have when nothing else is
@@ -34,6 +35,7 @@ var shapes = map[string]Shape{
 	"sigmoid":   {F: sigmoid, Left: []float64{0, 0}, Right: []float64{1, 0}, Lo: -8, Hi: 8, Budget: 0.0028, Grid: 7},
 	"silu":      {F: func(x float64) float64 { return x * sigmoid(x) }, Left: []float64{0, 0}, Right: []float64{0, 1}, Lo: -8, Hi: 8, Budget: 0.007, Grid: 7},
 	"relu":      {F: func(x float64) float64 { return max(x, 0) }, Left: []float64{0, 0}, Right: []float64{0, 1}, Lo: -5, Hi: 5},
+	"relu2":     {F: func(x float64) float64 { return max(x, 0) * max(x, 0) }, Left: []float64{0, 0}, Right: []float64{0, 0, 1}, Lo: -5, Hi: 5},
 }
 
 // Function returns the scalar function that a piecewise op or fit calls name.
@@ -144,7 +146,9 @@ func FitWithin(s Shape, budget float64, d *Density) (*Fit, error) {
 // comparisons be coarse).
 func FitShape(s Shape, pieces int, d *Density) (*Fit, error) {
 	if pieces == 0 { // nothing to fit: the tails meet at zero
-		f := &Fit{Cuts: []float64{0}, Coef: [][3]float64{{s.Left[0], s.Left[1]}, {s.Right[0], s.Right[1]}}}
+		f := &Fit{Cuts: []float64{0}, Coef: make([][3]float64, 2)}
+		copy(f.Coef[0][:], s.Left)
+		copy(f.Coef[1][:], s.Right)
 		f.measure(s, d)
 		return f, nil
 	}

@@ -62,7 +62,7 @@ func TestFitWithin(t *testing.T) {
 		pieces int
 	}{
 		{"gelu", 0, 2}, {"gelu", 0.05, 1}, {"gelu", 0.0035, 4},
-		{"exp", 0, 3}, {"tanh", 0, 4}, {"relu", 0, 0}, {"relu", 1e-9, 0},
+		{"exp", 0, 3}, {"tanh", 0, 4}, {"relu", 0, 0}, {"relu2", 0, 1}, {"relu", 1e-9, 0},
 	} {
 		s, _ := Function(c.name)
 		if c.budget == 0 {

@@ -63,9 +63,10 @@ func (o *Options) margin() float64 {
 	return o.Margin
 }
 
-// All is the table of passes; `nimbusc help passes` prints it.
+// All is the table of passes, in the order in which a pipeline would have them;
+// `nimbusc help passes` prints it.
 func All() []Pass {
-	return []Pass{Expand, FuseQKV, FoldScale, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE, Tidy}
+	return []Pass{Expand, FuseQKV, FoldScale, DivideLate, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE, Tidy}
 }
 
 // Default is the pipeline of `nimbusc compile`, from nn to fx.
@@ -87,10 +88,45 @@ func ByName(list string) ([]Pass, error) {
 	return out, nil
 }
 
+// Edit changes a pipeline by a comma-separated list of edits: -name takes every
+// run of a pass out, +name adds one where the table of passes has its place.
+func Edit(ps []Pass, edits string) ([]Pass, error) {
+	place := func(p Pass) int { return slices.IndexFunc(All(), func(q Pass) bool { return q.Name == p.Name }) }
+	ps = slices.Clone(ps)
+	for e := range strings.SplitSeq(edits, ",") {
+		e = strings.TrimSpace(e)
+		name, add := strings.CutPrefix(e, "+")
+		name, remove := strings.CutPrefix(name, "-")
+		if add == remove {
+			return nil, fmt.Errorf("edit %q: want +name to add a pass or -name to take one out", e)
+		}
+		p, err := ByName(name)
+		if err != nil {
+			return nil, err
+		}
+		same := func(q Pass) bool { return q.Name == name }
+		switch {
+		case add:
+			at := slices.IndexFunc(ps, func(q Pass) bool { return place(q) > place(p[0]) })
+			if at < 0 {
+				at = len(ps)
+			}
+			ps = slices.Insert(ps, at, p[0])
+		case !slices.ContainsFunc(ps, same):
+			return nil, fmt.Errorf("edit %q: the pipeline has no such pass", e)
+		default:
+			ps = slices.DeleteFunc(ps, same)
+		}
+	}
+	return ps, nil
+}
+
 // order lists the constraints that a pipeline must meet, each with its reason.
 var order = []struct{ before, after, why string }{
 	{"expand", "approximate", "the exponential appears only when softmax is expanded"},
 	{"expand", "fold-scale", "the factor of the attention scores must reach the weights before scores are expanded away"},
+	{"expand", "divide-late", "the reciprocal of the row sum appears only when softmax is expanded"},
+	{"divide-late", "calibrate", "ranges are those of the values that will be computed"},
 	{"fuse-qkv", "quantize", "weights are joined as real matrices, by recipe"},
 	{"fold-scale", "quantize", "folding after rounding would lose the low bits"},
 	{"approximate", "quantize", "only polynomials have a fixed-point meaning"},

@@ -76,6 +76,29 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func TestEdit(t *testing.T) {
+	for _, c := range []struct{ edits, want string }{
+		{"+divide-late", "expand,divide-late,dce"},
+		{"-dce, +tidy,+fuse-qkv", "expand,fuse-qkv,tidy"},
+		{"-quantize", `edit "-quantize": the pipeline has no such pass`},
+		{"dce", `edit "dce": want +name to add a pass or -name to take one out`},
+		{"+-dce", `edit "+-dce": want +name to add a pass or -name to take one out`},
+		{"+nonesuch", "unknown pass \"nonesuch\"; `nimbusc help passes` lists them"},
+	} {
+		got := ""
+		ps, err := Edit([]Pass{Expand, DCE}, c.edits)
+		for i, p := range ps {
+			got += strings.Repeat(",", min(i, 1)) + p.Name
+		}
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", c.edits, got, c.want)
+		}
+	}
+}
+
 func TestTable(t *testing.T) {
 	var names []string
 	for _, p := range All() {

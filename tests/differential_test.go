@@ -114,7 +114,7 @@ func (g *randomNN) op() {
 		}
 		y = b.Op1("nn.layernorm", "y", ir.A("eps", 1e-15), args...)
 	case 4:
-		y = b.Op1("nn."+[]string{"gelu", "tanh", "relu", "sigmoid", "silu"}[g.rng.IntN(5)], "y", nil, x)
+		y = b.Op1("nn."+[]string{"gelu", "tanh", "relu", "relu2", "sigmoid", "silu"}[g.rng.IntN(6)], "y", nil, x)
 	case 5:
 		y = b.Op1("nn."+[]string{"add", "sub", "mul"}[g.rng.IntN(3)], "y", nil, x, g.pick())
 	case 6: // the same twice, which cse sees

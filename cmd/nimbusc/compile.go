@@ -71,6 +71,7 @@ The plan is written as a whole or not at all; "-o -" writes to standard output.`
 type compileFlags struct {
 	model  modelFlags
 	text   string
+	edits  string
 	margin float64
 	budget budgets
 	lower  backend.Options
@@ -80,6 +81,7 @@ type compileFlags struct {
 func (f *compileFlags) flags(fs *flag.FlagSet) {
 	f.model.flags(fs)
 	fs.StringVar(&f.text, "text", "", "calibrate on `FILE`, one text a line")
+	fs.StringVar(&f.edits, "passes", "", "change the pipeline by `EDITS`: +name adds a pass, -name takes one out")
 	fs.Float64Var(&f.margin, "margin", passes.DefaultMargin, "head room over calibrated ranges, a `FACTOR`")
 	f.budget = budgets{}
 	fs.Var(f.budget, "error-budget", budgetUsage)
@@ -120,6 +122,11 @@ func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 	}
 	out := m.module.Clone()
 	pipeline := passes.Default()
+	if f.edits != "" {
+		if pipeline, err = passes.Edit(pipeline, f.edits); err != nil {
+			return nil, usageError{err}
+		}
+	}
 	job := backend.Job{
 		Source:   m.source,
 		Examples: examples,

@@ -24,6 +24,7 @@ var nnOps = map[string]func(*step) error{
 	"nn.softmax":  nnSoftmax,
 	"nn.gelu":     nnGelu,
 	"nn.relu":     nnUnary(func(x float64) float64 { return max(x, 0) }),
+	"nn.relu2":    nnUnary(func(x float64) float64 { return max(x, 0) * max(x, 0) }),
 	"nn.tanh":     nnUnary(math.Tanh),
 	"nn.sigmoid":  nnUnary(func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }),
 	"nn.silu":     nnUnary(func(x float64) float64 { return x / (1 + math.Exp(-x)) }),
