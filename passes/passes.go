@@ -66,12 +66,12 @@ func (o *Options) margin() float64 {
 // All is the table of passes, in the order in which a pipeline would have them;
 // `nimbusc help passes` prints it.
 func All() []Pass {
-	return []Pass{Expand, FuseQKV, FoldScale, DivideLate, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE, Tidy}
+	return []Pass{SliceEarly, Expand, FuseQKV, FoldScale, DivideLate, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE, Tidy}
 }
 
 // Default is the pipeline of `nimbusc compile`, from nn to fx.
 func Default() []Pass {
-	return []Pass{Expand, FuseQKV, FoldScale, CSE, DCE, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE, Tidy}
+	return []Pass{SliceEarly, Expand, FuseQKV, FoldScale, CSE, DCE, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE, Tidy}
 }
 
 // ByName returns the passes of a comma-separated list.
@@ -123,6 +123,8 @@ func Edit(ps []Pass, edits string) ([]Pass, error) {
 
 // order lists the constraints that a pipeline must meet, each with its reason.
 var order = []struct{ before, after, why string }{
+	{"slice-early", "expand", "softmax and layer norm are cut as one op each"},
+	{"slice-early", "fuse-qkv", "queries that are cut read another value than keys"},
 	{"expand", "approximate", "the exponential appears only when softmax is expanded"},
 	{"expand", "fold-scale", "the factor of the attention scores must reach the weights before scores are expanded away"},
 	{"expand", "divide-late", "the reciprocal of the row sum appears only when softmax is expanded"},
