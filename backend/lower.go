@@ -2,6 +2,7 @@ package backend
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -326,10 +327,9 @@ func followingDrops(f *ir.Func) map[*ir.Op]int {
 				d = own
 			case "fx.shl":
 				d = max(own-op.Attrs.Int("bits", 0), 0)
-			case "fx.mul_const": // raw factor round(value·2^frac), a power of two at most 1 keeps the bits
-				if op.Attrs.Float("value", 0)*float64(uint64(1)<<op.Attrs.Int("frac", 0)) == 1 {
-					d = own
-				}
+			case "fx.mul_const": // the raw factor round(value·2^frac) magnifies the noise
+				raw := math.Abs(math.Round(math.Ldexp(op.Attrs.Float("value", 0), op.Attrs.Int("frac", 0))))
+				d = max(own-int(math.Ceil(math.Log2(max(raw, 1)))), 0)
 			case "fx.add_mask":
 				if j == 0 {
 					d = own

@@ -59,3 +59,35 @@ func TestSharedWeightHasOneLayout(t *testing.T) {
 		t.Errorf("setup of %v bytes, %d in all", setups, account.Online.Setup)
 	}
 }
+
+// What a factor magnifies, the next step must drop more of.
+func TestFollowingDrops(t *testing.T) {
+	for _, c := range []struct {
+		steps string
+		want  int
+	}{
+		{"%r = fx.trunc %a {bits = 10} : tensor<8x8xfx24.10>", 10},
+		{"%s = fx.shl %a {bits = 4} : tensor<8x8xfx30.24>\n%r = fx.trunc %s {bits = 10} : tensor<8x8xfx24.14>", 6},
+		{"%s = fx.mul_const %a {value = 0.25, frac = 2} : tensor<8x8xfx30.22>\n%r = fx.trunc %s {bits = 10} : tensor<8x8xfx24.12>", 10},
+		{"%s = fx.mul_const %a {value = -0.75, frac = 2} : tensor<8x8xfx30.22>\n%r = fx.trunc %s {bits = 10} : tensor<8x8xfx24.12>", 8},
+		{"%s = fx.mul_const %a {value = 5.0} : tensor<8x8xfx30.20>\n%r = fx.trunc %s {bits = 2} : tensor<8x8xfx24.18>", 0},
+	} {
+		m, err := parser.Parse("drops", `module @drops attributes {stage = fx} {
+  weight @w : tensor<8x8xfx30.10>
+  func @main(%x: tensor<8x8xfx30.10>) -> tensor<8x8xfx24.10> {
+    %a = fx.matmul %x, @w : tensor<8x8xfx30.20>
+    `+c.steps+`
+    %y = fx.square %r : tensor<8x8xfx24.20>
+    return %y
+  }
+}
+`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := m.Func("main")
+		if got := followingDrops(f)[f.Body[0]]; got != c.want {
+			t.Errorf("%s: %d bits of the product are dropped, want %d", c.steps, got, c.want)
+		}
+	}
+}
