@@ -24,8 +24,8 @@ var (
 	ErrPeer    = errors.New("the peer closed the connection")
 )
 
-// Conn is one party's end of a session's connection. One goroutine may send
-// while another receives.
+// Conn is one party's end of a session's connection, or of a lane of it. One
+// goroutine may send while another receives; each lane may have its own two.
 type Conn interface {
 	// Send queues one message of at most MaxMessage bytes. It copies msg and
 	// never waits for the peer. An error says that the connection failed
@@ -52,16 +52,27 @@ type Conn interface {
 	// drain before they receive can wait for each other.
 	Drain(limit int) error
 
-	// Stats returns what was sent and received so far.
+	// Lane returns a Conn of its own over the same connection, see doc.go. Both
+	// parties open it by the same number, at least 1 and never used before;
+	// messages of the peer may arrive before that and wait. depth is that of the
+	// deepest message received on which what is sent in the lane depends.
+	//
+	// The lane is closed once, when all that the peer sends in it was received;
+	// anything else that arrives in it ends the connection.
+	Lane(number uint32, depth int) Conn
+
+	// Stats returns what was sent and received so far: in a lane, or in all
+	// together where the Conn is not one that Lane returned.
 	Stats() Stats
 
 	// Close sends what is queued, waiting for a bounded time, and releases the
-	// connection. A blocked Recv returns ErrClosed.
+	// connection. A blocked Recv returns ErrClosed. Closing a lane ends the lane
+	// alone, at once.
 	Close() error
 }
 
-// Stats counts messages. Bytes are those of payloads: the 8 bytes of each
-// frame's header and the overhead of the network below are not in it.
+// Stats counts messages. Bytes are those of payloads: the header of each frame
+// and the overhead of the network below are not in it.
 type Stats struct {
 	BytesSent        int64
 	BytesReceived    int64
@@ -69,8 +80,15 @@ type Stats struct {
 	MessagesReceived int64
 
 	// Depth is the length of the longest chain of messages each of which was
-	// sent after the one before it had arrived: half-rounds.
+	// sent after the one before it had arrived: half-rounds. A lane's begins at
+	// the depth that it was opened with.
 	Depth int
+	// Arrived is the depth of the deepest message received, in a lane at least
+	// the depth that it was opened with.
+	Arrived int
+	// Began is the depth at which the later of the parties opened a lane, as far
+	// as this party can tell: Depth - Began is the lane's own chain.
+	Began int
 }
 
 // Sub returns what was added since old.
@@ -81,6 +99,8 @@ func (s Stats) Sub(old Stats) Stats {
 		MessagesSent:     s.MessagesSent - old.MessagesSent,
 		MessagesReceived: s.MessagesReceived - old.MessagesReceived,
 		Depth:            s.Depth - old.Depth,
+		Arrived:          s.Arrived - old.Arrived,
+		Began:            s.Began - old.Began,
 	}
 }
 

@@ -2,26 +2,61 @@ package transport
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
 
-const headerSize = 8
+const (
+	headerSize = 8
+	laneSize   = 4
+	// inLane marks the depth of a frame whose lane's number follows. Frames of
+	// lane 0 have neither, so that releases with and without lanes can greet each
+	// other.
+	inLane = 1 << 31
+)
+
+// frameSize is how many bytes the frame of a message of n bytes has.
+func frameSize(n int, lane uint32) int {
+	if lane != 0 {
+		return headerSize + laneSize + n
+	}
+	return headerSize + n
+}
 
 // appendFrame appends the frame of msg to dst.
-func appendFrame(dst, msg []byte, depth int) []byte {
+func appendFrame(dst, msg []byte, depth int, lane uint32) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(msg)))
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(depth))
+	if lane == 0 {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(depth))
+	} else {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(depth)|inLane)
+		dst = binary.LittleEndian.AppendUint32(dst, lane)
+	}
 	return append(dst, msg...)
 }
 
-// readHeader reads a frame's header.
-func readHeader(r io.Reader) (length, depth int, err error) {
+// readHeader reads a frame's header. The end of the stream is io.EOF only before
+// its first byte.
+func readHeader(r io.Reader) (length, depth int, lane uint32, err error) {
 	var h [headerSize]byte
 	if _, err := io.ReadFull(r, h[:]); err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
-	return int(binary.LittleEndian.Uint32(h[:])), int(binary.LittleEndian.Uint32(h[4:])), nil
+	length, d := int(binary.LittleEndian.Uint32(h[:])), binary.LittleEndian.Uint32(h[4:])
+	if d&inLane == 0 {
+		return length, int(d), 0, nil
+	}
+	if _, err := io.ReadFull(r, h[:laneSize]); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return 0, 0, 0, err
+	}
+	if lane = binary.LittleEndian.Uint32(h[:]); lane == 0 {
+		return 0, 0, 0, errors.New("the peer's message has a header of lane 0 in the long form")
+	}
+	return length, int(d &^ inLane), lane, nil
 }
 
 // checkLength says whether a frame of length bytes is what the caller wants:

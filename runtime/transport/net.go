@@ -27,15 +27,13 @@ type Option func(*netConn)
 // KiB per second.
 func Timeout(d time.Duration) Option { return func(c *netConn) { c.timeout = d } }
 
-// netConn frames messages over a net.Conn.
+// netConn frames messages over a net.Conn: what its lanes share.
 type netConn struct {
 	raw     net.Conn
 	timeout time.Duration
+	r       *bufio.Reader // of the goroutine that set reading
 
-	recv sync.Mutex // held while receiving
-	r    *bufio.Reader
-
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards what follows, and the lanes
 	wake    sync.Cond  // broadcast when what is guarded changes
 	queue   [][]byte   // frames to send; small ones share a slice
 	queued  int        // bytes of frames that are not yet written
@@ -44,51 +42,32 @@ type netConn struct {
 	err     error      // the first failure; final
 	done    chan struct{}
 
+	arrival sync.Cond        // broadcast when a message arrived, or nobody reads any longer
+	reading bool             // a goroutine reads frames, for whichever lane they are
+	lanes   map[uint32]*lane // in use, or with messages that wait for their lane
+	ended   map[uint32]bool  // lanes that are closed, from floor on
+	floor   uint32           // all lanes below are closed; lane 0 never is
+	held    int              // bytes of messages that arrived and were not received
+
 	stats     Stats
-	sentDepth int // largest depth sent
-	recvDepth int // largest depth received
+	sentDepth int // largest depth sent in any lane
 }
 
 // FromNet returns a Conn over raw, which it owns from here on. It starts one
 // goroutine, which Close ends.
 func FromNet(raw net.Conn, options ...Option) Conn {
-	c := &netConn{raw: raw, timeout: DefaultTimeout, r: bufio.NewReaderSize(raw, batch), done: make(chan struct{})}
-	c.wake.L = &c.mu
+	c := &netConn{
+		raw: raw, timeout: DefaultTimeout, r: bufio.NewReaderSize(raw, batch), done: make(chan struct{}),
+		lanes: map[uint32]*lane{}, ended: map[uint32]bool{}, floor: 1,
+	}
+	c.wake.L, c.arrival.L = &c.mu, &c.mu
 	for _, o := range options {
 		o(c)
 	}
 	go c.write()
-	return c
-}
-
-func (c *netConn) Send(msg []byte) error {
-	if len(msg) > MaxMessage {
-		return fmt.Errorf("send: %d bytes are more than a message's %d", len(msg), MaxMessage)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.failure(); err != nil {
-		return fmt.Errorf("send: %w", err)
-	}
-	depth := c.recvDepth + 1
-	c.sentDepth = max(c.sentDepth, depth)
-	c.stats.Depth = max(c.stats.Depth, depth)
-	c.stats.BytesSent += int64(len(msg))
-	c.stats.MessagesSent++
-	if n := len(c.queue); n > 0 && len(c.queue[n-1])+headerSize+len(msg) <= batch {
-		c.queue[n-1] = appendFrame(c.queue[n-1], msg, depth)
-	} else {
-		var b []byte
-		if headerSize+len(msg) <= batch {
-			b, c.spare = c.spare[:0], nil
-		} else {
-			b = make([]byte, 0, headerSize+len(msg))
-		}
-		c.queue = append(c.queue, appendFrame(b, msg, depth))
-	}
-	c.queued += headerSize + len(msg)
-	c.wake.Broadcast()
-	return nil
+	first := &lane{netConn: c}
+	c.lanes[0] = first
+	return first
 }
 
 // failure returns the reason why nothing more goes out or comes in. mu is held.
@@ -112,6 +91,7 @@ func (c *netConn) fail(err error) error {
 		c.queue = nil
 	}
 	c.wake.Broadcast()
+	c.arrival.Broadcast()
 	return c.err
 }
 
@@ -154,62 +134,6 @@ func (c *netConn) write() {
 	}
 }
 
-func (c *netConn) Recv(want int) ([]byte, error) { return c.receive(want, false) }
-
-func (c *netConn) RecvMax(max int) ([]byte, error) { return c.receive(max, true) }
-
-func (c *netConn) receive(want int, bounded bool) ([]byte, error) {
-	if want < 0 || want > MaxMessage {
-		return nil, fmt.Errorf("recv: %d bytes are not a message's length (0 to %d)", want, MaxMessage)
-	}
-	c.recv.Lock()
-	defer c.recv.Unlock()
-	c.mu.Lock()
-	err := c.failure()
-	c.mu.Unlock()
-	if err != nil {
-		return nil, fmt.Errorf("recv: %w", err)
-	}
-	msg, depth, err := c.frame(want, bounded)
-	if err != nil {
-		return nil, fmt.Errorf("recv: %w", c.fail(reason(err, c.timeout)))
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.recvDepth = max(c.recvDepth, depth)
-	c.stats.Depth = max(c.stats.Depth, depth)
-	c.stats.BytesReceived += int64(len(msg))
-	c.stats.MessagesReceived++
-	return msg, nil
-}
-
-// frame reads one frame and checks its header before it takes memory.
-func (c *netConn) frame(want int, bounded bool) ([]byte, int, error) {
-	deadline := time.Now().Add(c.timeout)
-	c.raw.SetReadDeadline(deadline)
-	length, depth, err := readHeader(c.r)
-	if err != nil {
-		return nil, 0, err
-	}
-	if err := checkLength(length, want, bounded); err != nil {
-		return nil, 0, err
-	}
-	c.mu.Lock()
-	least, most := c.recvDepth, c.sentDepth+1
-	c.mu.Unlock()
-	if depth < max(least, 1) || depth > most {
-		return nil, 0, fmt.Errorf("the peer's message says depth %d, want %d to %d", depth, max(least, 1), most)
-	}
-	if length > c.r.Buffered() {
-		c.raw.SetReadDeadline(time.Now().Add(c.timeout + time.Duration(length)*time.Second/slowest))
-	}
-	msg, err := readPayload(c.r, length, bounded)
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return msg, depth, err
-}
-
 func (c *netConn) Flush() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -232,17 +156,13 @@ func (c *netConn) Drain(limit int) error {
 	return nil
 }
 
-func (c *netConn) Stats() Stats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.stats
-}
-
-func (c *netConn) Close() error {
+// shut ends the connection.
+func (c *netConn) shut() error {
 	c.mu.Lock()
 	again, failed := c.closing, c.err != nil
 	c.closing = true
 	c.wake.Broadcast()
+	c.arrival.Broadcast()
 	c.mu.Unlock()
 	if again {
 		<-c.done

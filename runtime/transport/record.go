@@ -2,9 +2,11 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"sync"
 )
 
@@ -13,13 +15,29 @@ import (
 // at what a party sees.
 type Recorder struct {
 	Conn
-	mu       sync.Mutex
-	sent     [][]byte
-	received [][]byte
+	lane uint32
+	*transcript
+}
+
+// transcript is what the recorders of all lanes of a connection share.
+type transcript struct {
+	mu             sync.Mutex
+	sent, received []entry
+	taken          [2]int // entries that Take has returned
+}
+
+type entry struct {
+	lane uint32
+	msg  []byte
 }
 
 // Record returns a Recorder around c. Close it instead of c.
-func Record(c Conn) *Recorder { return &Recorder{Conn: c} }
+func Record(c Conn) *Recorder { return &Recorder{Conn: c, transcript: &transcript{}} }
+
+// Lane opens a lane that is part of the transcript.
+func (r *Recorder) Lane(number uint32, depth int) Conn {
+	return &Recorder{r.Conn.Lane(number, depth), number, r.transcript}
+}
 
 // Send sends msg and keeps a copy.
 func (r *Recorder) Send(msg []byte) error {
@@ -28,7 +46,7 @@ func (r *Recorder) Send(msg []byte) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sent = append(r.sent, bytes.Clone(msg))
+	r.sent = append(r.sent, entry{r.lane, bytes.Clone(msg)})
 	return nil
 }
 
@@ -44,22 +62,44 @@ func (r *Recorder) keep(msg []byte, err error) ([]byte, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.received = append(r.received, bytes.Clone(msg))
+	r.received = append(r.received, entry{r.lane, bytes.Clone(msg)})
 	return msg, nil
 }
 
-// Sent returns the messages sent so far.
+// Sent returns the messages sent so far, in the order in which they were.
 func (r *Recorder) Sent() [][]byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.sent
+	return messages(r.sent)
 }
 
 // Received returns the messages received so far: this party's view.
 func (r *Recorder) Received() [][]byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.received
+	return messages(r.received)
+}
+
+// Take returns what was sent and received since the last call, lane by lane in
+// the order of their numbers: an order that does not depend on timing.
+func (r *Recorder) Take() (sent, received [][]byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	take := func(all []entry, from *int) [][]byte {
+		part := slices.Clone(all[*from:])
+		*from = len(all)
+		slices.SortStableFunc(part, func(a, b entry) int { return cmp.Compare(a.lane, b.lane) })
+		return messages(part)
+	}
+	return take(r.sent, &r.taken[0]), take(r.received, &r.taken[1])
+}
+
+func messages(entries []entry) [][]byte {
+	out := make([][]byte, len(entries))
+	for i, e := range entries {
+		out[i] = e.msg
+	}
+	return out
 }
 
 // SentDigest returns the SHA-256, in hex, of the messages sent, each preceded

@@ -28,6 +28,9 @@ func TestConn(t *testing.T, factory Factory) {
 		{"many small", testManySmall},
 		{"drain", testDrain},
 		{"stats", testStats},
+		{"lanes", testLanes},
+		{"depth of lanes", testLaneDepth},
+		{"lane left unread", testLaneUnread},
 		{"wrong length", testWrongLength},
 		{"bounded", testBounded},
 		{"bad arguments", testBadArguments},
@@ -203,7 +206,7 @@ func testStats(t *testing.T, factory Factory) {
 	move(b, a, 5)
 	old := a.Stats()
 	move(a, b, 1)
-	check(b, transport.Stats{BytesSent: 5, MessagesSent: 1, BytesReceived: 31, MessagesReceived: 3, Depth: 3})
+	check(b, transport.Stats{BytesSent: 5, MessagesSent: 1, BytesReceived: 31, MessagesReceived: 3, Depth: 3, Arrived: 3})
 	if d := a.Stats().Sub(old); d != (transport.Stats{BytesSent: 1, MessagesSent: 1, Depth: 1}) {
 		t.Errorf("since then: %v", d)
 	}
@@ -223,6 +226,119 @@ func testStats(t *testing.T, factory Factory) {
 		if got := c.Stats().Depth; got != 4 {
 			t.Errorf("depth %d after messages that crossed, want 4", got)
 		}
+	}
+}
+
+// testLanes sends in many lanes at once, in both directions, large messages and
+// small ones, some before the peer opens the lane: each lane gets its own.
+func testLanes(t *testing.T, factory Factory) {
+	a, b := pair(t, factory)
+	const lanes, messages = 7, 30
+	size := func(lane, i int) int { return (lane * lane * i * i * 37) % 70000 }
+	one := func(c transport.Conn, lane int) error {
+		for i := range messages {
+			if err := c.Send(pattern(size(lane, i), lane+i)); err != nil {
+				return err
+			}
+		}
+		for i := range messages {
+			got, err := c.Recv(size(lane, i))
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(got, pattern(size(lane, i), lane+i)) {
+				return fmt.Errorf("lane %d: message %d arrives changed", lane, i)
+			}
+		}
+		return c.Close()
+	}
+	errs := make(chan error)
+	for lane := lanes; lane > 0; lane-- { // from the last on: numbers need not come in order
+		for _, c := range []transport.Conn{a, b} {
+			go func() { errs <- one(c.Lane(uint32(lane), 0), lane) }()
+		}
+	}
+	for range 2 * lanes {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if s := a.Stats(); s.MessagesSent != lanes*messages || s.MessagesReceived != lanes*messages || s.Depth != 1 {
+		t.Errorf("lane 0 counts %v, not all lanes", s)
+	}
+	if err := a.Send([]byte{1}); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Recv(1); err != nil {
+		t.Error(err)
+	}
+}
+
+// testLaneDepth counts by lane: two chains side by side are as deep as one, and
+// a lane goes on where what it depends on ended.
+func testLaneDepth(t *testing.T, factory Factory) {
+	a, b := pair(t, factory)
+	pings := func(n uint32, depthA, depthB, k int) (x, y transport.Stats) {
+		la, lb := a.Lane(n, depthA), b.Lane(n, depthB)
+		for range k {
+			for _, ends := range [][2]transport.Conn{{la, lb}, {lb, la}} {
+				ends[0].Send([]byte{1})
+				if _, err := ends[1].Recv(1); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		la.Close()
+		lb.Close()
+		return la.Stats(), lb.Stats()
+	}
+	for _, c := range []struct {
+		number                          uint32
+		depthA, depthB, k               int
+		depth, arrivedA, arrivedB, from int
+	}{
+		{1, 0, 0, 3, 6, 6, 5, 0},
+		{2, 0, 0, 2, 4, 4, 3, 0},
+		{4, 6, 5, 1, 8, 8, 7, 6},
+		{3, 0, 5, 1, 6, 6, 5, 5}, // b was ahead: its answer to a's first message is deeper by itself
+	} {
+		x, y := pings(c.number, c.depthA, c.depthB, c.k)
+		if x.Depth != c.depth || y.Depth != c.depth || x.Arrived != c.arrivedA || y.Arrived != c.arrivedB {
+			t.Errorf("lane %d: depth %d and %d, arrived %d and %d; want %d, %d and %d", c.number, x.Depth, y.Depth, x.Arrived, y.Arrived, c.depth, c.arrivedA, c.arrivedB)
+		}
+		if y.Began != max(c.depthA, c.depthB) {
+			t.Errorf("lane %d: began at %d, want %d", c.number, y.Began, max(c.depthA, c.depthB))
+		}
+	}
+	if d := a.Stats().Depth; d != 8 {
+		t.Errorf("depth %d in all, want 8", d)
+	}
+}
+
+// testLaneUnread closes a lane before all was received, and hears from a lane
+// that has ended: both end the connection.
+func testLaneUnread(t *testing.T, factory Factory) {
+	a, b := pair(t, factory)
+	la, lb := a.Lane(1, 0), b.Lane(1, 0)
+	la.Send([]byte("a"))
+	la.Send([]byte("b"))
+	if _, err := lb.Recv(1); err != nil {
+		t.Fatal(err)
+	}
+	a.Send([]byte("c"))
+	if _, err := b.Recv(1); err != nil { // reads what is before it
+		t.Fatal(err)
+	}
+	if err := lb.Close(); err == nil || b.Send(nil) == nil {
+		t.Errorf("a message is left, and Close says %v", err)
+	}
+
+	a, b = pair(t, factory)
+	la, lb = a.Lane(1, 0), b.Lane(1, 0)
+	lb.Close()
+	la.Send([]byte("late"))
+	if _, err := b.Recv(1); err == nil || !strings.Contains(err.Error(), "lane 1, which has ended") {
+		t.Errorf("a message of a lane that has ended: %v", err)
 	}
 }
 

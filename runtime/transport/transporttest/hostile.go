@@ -1,6 +1,7 @@
 package transporttest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -21,7 +22,11 @@ func TestHostile(t *testing.T, stream func(t testing.TB) (conn, raw net.Conn)) {
 		b := binary.LittleEndian.AppendUint32(nil, length)
 		return append(binary.LittleEndian.AppendUint32(b, depth), payload...)
 	}
+	inLane := func(length, depth, lane uint32, payload string) []byte {
+		return append(binary.LittleEndian.AppendUint32(frame(length, depth|1<<31, ""), lane), payload...)
+	}
 	good := frame(4, 1, "good")
+	tiny := bytes.Repeat(inLane(0, 1, 9, ""), 33_000)
 	for _, c := range []struct {
 		name   string
 		bytes  []byte
@@ -44,7 +49,16 @@ func TestHostile(t *testing.T, stream func(t testing.TB) (conn, raw net.Conn)) {
 		{"repeated", append(good[:12:12], good...), false, recvs(4, 9), "4 bytes, want 9", nil},
 		{"depth 0", frame(4, 0, "good"), false, recvs(4), "depth 0, want 1 to 1", nil},
 		{"depth ahead", frame(4, 2, "good"), false, recvs(4), "depth 2, want 1 to 1", nil},
-		{"depth huge", frame(4, 1<<32-1, "good"), false, recvs(4), "depth 4294967295", nil},
+		{"depth huge", frame(4, 1<<31-1, "good"), false, recvs(4), "depth 2147483647", nil},
+		{"killed before the lane's number", inLane(4, 1, 7, "")[:8], true, recvs(4), "in the middle of a message", transport.ErrPeer},
+		{"killed in the lane's number", inLane(4, 1, 7, "")[:10], true, recvs(4), "in the middle of a message", transport.ErrPeer},
+		{"lane 0 in the long form", inLane(4, 1, 0, "good"), false, recvs(4), "long form", nil},
+		{"lane nobody opens", inLane(4, 1, 7, "good"), false, recvs(4), "silent", transport.ErrTimeout},
+		{"lane with a huge message", inLane(1<<32-1, 1, 7, "x"), false, recvs(4), "too early", nil},
+		{"lane with a message never sent", inLane(1<<28, 1, 7, "x"), true, recvs(4), "in the middle of a message", transport.ErrPeer},
+		{"lane with endless messages", tiny, false, recvs(4), "too early", nil},
+		{"lane depth ahead", inLane(4, 2, 7, "good"), false, recvs(4), "depth 2, want 1 to 1", nil},
+		{"lane depth back", append(inLane(4, 1, 7, "good"), inLane(4, 0, 7, "good")...), false, recvs(4), "depth 0, want 1 to 1", nil},
 		{"garbage", []byte("GET / HTTP/1.1\r\nHost: nimbus\r\n\r\n"), false, recvs(4), "bytes, want 4", nil},
 		{"another protocol", []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), false, recvMax(1024), "want at most 1024", nil},
 	} {

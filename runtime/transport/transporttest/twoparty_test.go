@@ -29,7 +29,7 @@ func TestTwoParty(t *testing.T) {
 			}
 			return c.Send([]byte("hello"))
 		})
-	want := transport.Stats{BytesSent: 6, BytesReceived: 5, MessagesSent: 3, MessagesReceived: 1, Depth: 2}
+	want := transport.Stats{BytesSent: 6, BytesReceived: 5, MessagesSent: 3, MessagesReceived: 1, Depth: 2, Arrived: 2}
 	if r.ClientStats != want {
 		t.Errorf("client: %v", r.ClientStats)
 	}
