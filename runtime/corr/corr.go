@@ -24,6 +24,10 @@ type Corr struct {
 	sent, received pool
 	stats          CorrStats
 	tweaks         [2]uint64 // next tweak, by the party that sends
+	tweakSpace     uint64    // bits that all tweaks have, see below
+	tweakEnd       uint64    // where the counter ends
+	parts          uint64    // handed out; a part has none of its own
+	part           bool
 
 	call, segment int // callColumns, segmentColumns
 }
@@ -46,9 +50,18 @@ const (
 	callColumns = 1 << 22
 	// minColumns is what a take from a short pool makes at least.
 	minColumns = 1 << 13
-	// tweakBits: tweaks of COTs that the client sends are below 2^tweakBits,
-	// those of the server's have this bit set.
-	tweakBits = 63
+)
+
+// A tweak is made of the direction, 1 bit: whether the server sends; of 1 bit
+// that tells parts; and of a counter of 62 bits, or in a part the part's number
+// in 26 bits and a counter in 36. So none comes twice in a session.
+const (
+	serverTweaks = 1 << 63
+	partTweaks   = 1 << 62
+	partBits     = 26
+	counterBits  = 36
+	// maxPart bounds a part's COTs, of which each takes at most 8 tweaks.
+	maxPart = 1 << 32
 )
 
 // Setup runs the base OTs in both directions with the peer. party is 0 (client)
@@ -66,7 +79,7 @@ func Setup(conn transport.Conn, party int, cfg Config, rng *prg.PRG) (*Corr, err
 		return nil, err
 	}
 	return &Corr{
-		party: party, ends: ends, hash: kernel.NewCRH(ends.Salt),
+		party: party, ends: ends, hash: kernel.NewCRH(ends.Salt), tweakEnd: partTweaks,
 		call: callColumns, segment: segmentColumns,
 	}, nil
 }
@@ -74,6 +87,38 @@ func Setup(conn transport.Conn, party int, cfg Config, rng *prg.PRG) (*Corr, err
 // Hash returns the session's correlation-robust hash, equal at both parties.
 // Its tweaks come from [Corr.NextTweak] and nowhere else.
 func (c *Corr) Hash() *kernel.CRH { return c.hash }
+
+// Part reserves COTs for one step of a session: it takes them out of the pools,
+// in the order of the calls, and returns them as a Corr that makes no more. The
+// peer calls Part at the same place with the numbers exchanged. Parts can be
+// used at the same time, by a goroutine each, in whatever order.
+func (c *Corr) Part(asSender, asReceiver int) (*Corr, error) {
+	for _, n := range []int{asSender, asReceiver} {
+		if err := c.ready(n); err != nil {
+			return nil, err
+		}
+		if n > maxPart {
+			return nil, c.fail(fmt.Errorf("corr: a part of %d COTs, expected at most %d", n, int64(maxPart)))
+		}
+	}
+	if asSender > c.sent.len || asReceiver > c.received.len || c.part {
+		return nil, c.fail(fmt.Errorf("corr: internal error: a part of %d and %d COTs from pools of %d and %d", asSender, asReceiver, c.sent.len, c.received.len))
+	}
+	if c.parts++; c.parts >= 1<<partBits {
+		return nil, c.fail(fmt.Errorf("corr: %d parts in one session: begin a new one", c.parts))
+	}
+	c.stats.AsSender.Taken += int64(asSender)
+	c.stats.AsReceiver.Taken += int64(asReceiver)
+	return &Corr{
+		party: c.party, ends: c.ends, hash: c.hash,
+		sent: c.sent.split(asSender), received: c.received.split(asReceiver),
+		stats:      CorrStats{Counts{Made: int64(asSender)}, Counts{Made: int64(asReceiver)}},
+		tweakSpace: partTweaks | c.parts<<counterBits, tweakEnd: 1 << counterBits, part: true,
+	}, nil
+}
+
+// Left returns how many COTs the pools hold.
+func (c *Corr) Left() (asSender, asReceiver int) { return c.sent.len, c.received.len }
 
 // Prefill makes COTs until at least asSender can be sent and asReceiver received
 // without talking to the peer; what the pools hold already counts. The peer
@@ -137,11 +182,11 @@ func (c *Corr) NextTweak(n int, asSender bool) uint64 {
 		from = 1 - c.party
 	}
 	first := c.tweaks[from]
-	if n < 0 || first+uint64(n) >= 1<<tweakBits {
+	if n < 0 || first+uint64(n) >= c.tweakEnd {
 		panic(fmt.Sprintf("corr: internal error: %d tweaks after %d", n, first))
 	}
 	c.tweaks[from] += uint64(n)
-	return uint64(from)<<tweakBits | first
+	return uint64(from)*serverTweaks | c.tweakSpace | first
 }
 
 // Stats returns the counts so far.
@@ -160,6 +205,9 @@ func (c *Corr) ready(n int) error {
 
 // extend makes at least the given numbers of COTs.
 func (c *Corr) extend(asSender, asReceiver int) error {
+	if c.part && (asSender > 0 || asReceiver > 0) {
+		return c.fail(fmt.Errorf("corr: a step takes more COTs than its part holds: %d as sender, %d as receiver were reserved", c.stats.AsSender.Made, c.stats.AsReceiver.Made))
+	}
 	asSender, asReceiver = roundUp(asSender), roundUp(asReceiver)
 	for asSender > 0 || asReceiver > 0 {
 		// First as receiver, which in the extensions so far sends first, so that

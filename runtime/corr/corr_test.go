@@ -3,10 +3,12 @@ package corr_test
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -301,6 +303,86 @@ func TestTweaks(t *testing.T) {
 				seen[a+i] = true
 			}
 		}
+	}
+}
+
+// TestParts uses parts out of order, with takes from the whole in between: they
+// hold the COTs that the whole would have handed out, hash tweaks come once, and
+// a part makes none of its own.
+func TestParts(t *testing.T) {
+	plain, _ := corrtest.Dealer(prg.Seed{1})
+	client, server := corrtest.Dealer(prg.Seed{1})
+	sizes := []int{3, 0, 700, 129, 5, 1 << 20}
+	total := 0
+	for _, n := range sizes {
+		total += n
+	}
+	for _, c := range []*corr.Corr{plain, client, server} {
+		if err := c.Prefill(total+9, total+9); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parts := map[*corr.Corr][]*corr.Corr{}
+	for _, c := range []*corr.Corr{client, server} {
+		for _, n := range sizes {
+			part, err := c.Part(n, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts[c] = append(parts[c], part)
+		}
+		if s, r := c.Left(); s < 9 || r < 9 || c.Stats().AsSender.Taken != int64(total) {
+			t.Errorf("%d and %d are left, %d taken", s, r, c.Stats().AsSender.Taken)
+		}
+	}
+	wantKeys, _, err := plain.SenderTake(total)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantChoice, wantReceived, err := plain.ReceiverTake(total)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tweaks := map[uint64]bool{}
+	at := total
+	for i := len(sizes) - 1; i >= 0; i-- {
+		n := sizes[i]
+		at -= n
+		a, b := parts[client][i], parts[server][i]
+		for _, asSender := range []bool{true, false, true} {
+			first := a.NextTweak(100, asSender)
+			if first != b.NextTweak(100, !asSender) || tweaks[first] || tweaks[first+99] {
+				t.Errorf("part %d: tweak %x", i, first)
+			}
+			tweaks[first], tweaks[first+99] = true, true
+		}
+		var got taken
+		if err := errors.Join(got.sender(a, n/3), got.receiver(b, n/3), got.sender(a, n-n/3), got.receiver(b, n-n/3)); err != nil {
+			t.Fatal(err)
+		}
+		got.check(t)
+		if !slices.Equal(got.k0, wantKeys[at:at+n]) {
+			t.Errorf("part %d has other keys than the whole would have handed out", i)
+		}
+		choice, keys, err := a.ReceiverTake(n)
+		if err != nil || !slices.Equal(choice, wantChoice[at:at+n]) || !slices.Equal(keys, wantReceived[at:at+n]) {
+			t.Errorf("part %d: other received COTs than the whole would have handed out: %v", i, err)
+		}
+		if s, r := a.Left(); s != 0 || r != 0 {
+			t.Errorf("part %d: %d and %d are left", i, s, r)
+		}
+		if _, _, err := a.SenderTake(1); err == nil || !strings.Contains(err.Error(), "more COTs than its part holds") {
+			t.Errorf("part %d hands out more than it has: %v", i, err)
+		}
+	}
+	if first := client.NextTweak(1, true); tweaks[first] {
+		t.Errorf("the whole uses tweak %x again", first)
+	}
+	if _, err := client.Part(1<<22, 0); err == nil {
+		t.Error("a part larger than the pool")
+	}
+	if _, err := client.Part(0, 0); err == nil {
+		t.Error("alive after an error")
 	}
 }
 

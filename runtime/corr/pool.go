@@ -59,8 +59,28 @@ func (p *pool) take(n int) (keys []Block, choice []uint8) {
 	return keys, choice
 }
 
-// drop removes the first n COTs of the first segment and unpacks their choice
-// bits into choice.
+// split removes the oldest n COTs, n <= p.len, as a pool of their own, without
+// copying.
+func (p *pool) split(n int) pool {
+	out := pool{len: n}
+	p.len -= n
+	for n > 0 {
+		s := &p.segments[0]
+		m := min(n, len(s.keys))
+		part := segment{keys: s.keys[:m:m], skip: s.skip}
+		if s.choice != nil {
+			end := (s.skip + m + 7) / 8
+			part.choice = s.choice[:end:end]
+		}
+		out.segments = append(out.segments, part)
+		p.drop(m, nil)
+		n -= m
+	}
+	return out
+}
+
+// drop removes the first n COTs of the first segment and unpacks as many of their
+// choice bits as choice has room for.
 func (p *pool) drop(n int, choice []uint8) {
 	s := &p.segments[0]
 	unpackBits(choice, s.choice, s.skip)

@@ -49,6 +49,12 @@ func New(conn transport.Conn, party int, c *corr.Corr, _ *prg.PRG) *Protocol {
 	return &Protocol{conn: conn, party: party, corr: c, hash: c.Hash()}
 }
 
+// Use points p to another connection and other correlations of the same session,
+// of which it takes only what c holds. Its working memory stays.
+func (p *Protocol) Use(conn transport.Conn, c *corr.Corr) {
+	p.conn, p.corr, p.hash, p.err = conn, c, c.Hash(), nil
+}
+
 const redacted = "ot.Protocol(redacted)"
 
 // Format hides keys and masks whatever the verb.
