@@ -131,14 +131,11 @@ func sliceEarly(f *ir.Func) bool {
 		if v := cut[op]; v != nil {
 			return []*ir.Value{v}
 		}
-		if len(op.Results) != 1 || len(uses[op.Result()]) != 1 {
+		rule := cutRules[op.Name]
+		if rule == nil || !slicedAlike(uses[op.Result()]) {
 			return nil
 		}
 		s := uses[op.Result()][0].Op
-		rule := cutRules[op.Name]
-		if s.Name != "nn.slice" || rule == nil {
-			return nil
-		}
 		axes := rule(op, s.Axis())
 		if axes == nil {
 			return nil
@@ -154,9 +151,25 @@ func sliceEarly(f *ir.Func) bool {
 				args[i] = b.Op1("nn.slice", a.Value.Name, ir.A("axis", axes[i], "start", s.Attrs.Int("start", 0), "len", s.Attrs.Int("len", 0)), a.Value)
 			}
 		}
-		cut[s] = b.Op1(op.Name, s.Result().Name, op.Attrs.Clone(), args...)
-		return []*ir.Value{cut[s]} // of another shape, but only the slice read it
+		y := b.Op1(op.Name, s.Result().Name, op.Attrs.Clone(), args...)
+		for _, u := range uses[op.Result()] {
+			cut[u.Op] = y
+		}
+		return []*ir.Value{y} // of another shape, but only slices read it
 	})
 	return len(cut) > 0
+}
+
+// slicedAlike reports whether all that reads a value is slices, and the same
+// stretch of it.
+func slicedAlike(uses []ir.Use) bool {
+	for _, u := range uses {
+		s, first := u.Op, uses[0].Op
+		if s.Name != "nn.slice" || s.Axis() != first.Axis() ||
+			s.Attrs.Int("start", 0) != first.Attrs.Int("start", 0) || s.Attrs.Int("len", 0) != first.Attrs.Int("len", 0) {
+			return false
+		}
+	}
+	return len(uses) > 0
 }
 
