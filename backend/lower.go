@@ -74,6 +74,13 @@ func Lower(m *ir.Module, o Options) error {
 	if err := passes.Tidy.Run(m, nil); err != nil {
 		return fmt.Errorf("lower: %w", err)
 	}
+	return Finish(m, o)
+}
+
+// Finish writes into a plan what both parties must agree on besides its ops: the
+// format's version, the OT extension, the numbers of correlations. It is Lower's
+// last step, and all that a plan written by hand needs.
+func Finish(m *ir.Module, o Options) error {
 	m.Attrs.Set("version", Version)
 	if errs := ir.Verify(m); len(errs) > 0 {
 		return fmt.Errorf("lower: internal error: %w", errs[0])

@@ -22,6 +22,11 @@ type Server struct {
 	Program *Program
 	Weights Weights
 	Bundle  Bundle
+	// Inputs are the server's own inputs by parameter name, the same for every
+	// run of every client.
+	Inputs map[string][]uint64
+	// Results gets what each run revealed to the server; may be nil.
+	Results func(client Digest, out [][]uint64)
 	// Dir is the state folder. Below clients/FINGERPRINT/DIGEST it holds each
 	// client's key (mode 0600) and encrypted weights.
 	Dir string
@@ -184,12 +189,16 @@ func (sv *Server) Handle(ctx context.Context, conn transport.Conn, client Peer) 
 		conn.Close()
 		return err
 	}
-	s, err := accept(conn, Config{Party: share.Server, Program: sv.Program, Weights: sv.Weights, Keys: keys, Binding: client.Binding}, first)
+	cfg := Config{Party: share.Server, Program: sv.Program, Weights: sv.Weights, Keys: keys, Binding: client.Binding}
+	if sv.Results != nil {
+		cfg.Results = func(out [][]uint64) { sv.Results(client.Fingerprint, out) }
+	}
+	s, err := accept(conn, cfg, first)
 	if err != nil {
 		return err
 	}
 	runs := 0
-	err = s.Serve(nil, func(r *Report) {
+	err = s.Serve(sv.Inputs, func(r *Report) {
 		runs++
 		sv.logf("client %s: run %d: offline %.2f s, online %.2f s, %s, %g rounds",
 			client.Fingerprint.Short(), runs, r.Offline.Seconds, r.Online.Seconds, FormatBytes(r.Offline.Bytes()+r.Online.Bytes()), r.Online.Rounds)

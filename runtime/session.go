@@ -39,6 +39,10 @@ type Config struct {
 	Keys    *he.Keyring // server: the keys under which it encrypted weights for this client
 	Stock   *Stock      // client: the encrypted weights
 
+	// Results, of a server, gets what each run revealed to it, in the order of
+	// main's results (nil where a result is not for this party); may be nil.
+	Results func([][]uint64)
+
 	// Binding is the secure channel's value, see Peer.
 	Binding Digest
 
@@ -60,6 +64,8 @@ type Session struct {
 	ot *ot.Protocol
 	c  *corr.Corr
 	he heState
+
+	results func([][]uint64) // of a server, told what a run reveals to it
 
 	// observe, in tests, is shown the environment after each op.
 	observe func(o *ir.Op, e env)
@@ -120,7 +126,7 @@ func newSession(conn transport.Conn, cfg Config) *Session {
 	if rng == nil {
 		rng = prg.Fresh()
 	}
-	s := &Session{party: cfg.Party, conn: conn, prog: cfg.Program, weights: cfg.Weights, rng: rng.Child("session")}
+	s := &Session{party: cfg.Party, conn: conn, prog: cfg.Program, weights: cfg.Weights, results: cfg.Results, rng: rng.Child("session")}
 	s.he.keys, s.he.stock = cfg.Keys, cfg.Stock
 	return s
 }
@@ -264,9 +270,12 @@ func (s *Session) Serve(inputs map[string][]uint64, done func(*Report)) error {
 			if !s.ready {
 				return s.fail(errors.New("request: the peer wants a run that was not prepared"))
 			}
-			_, rep, err := s.run(m, inputs)
+			out, rep, err := s.run(m, inputs)
 			if err != nil {
 				return s.fail(err)
+			}
+			if s.results != nil {
+				s.results(out)
 			}
 			if done != nil {
 				done(rep)

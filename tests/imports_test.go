@@ -41,8 +41,9 @@ ir, internal/fixed < ir/weights;
 ir/weights, ir/plan, internal/prg < ir/eval;
 ir/eval < passes;
 ir < frontend/synth, frontend/bristol;
+frontend/bristol, ir/eval < frontend/values;
 frontend, ir/weights, models < frontend/hf;
-frontend/hf, frontend/synth, frontend/tokenizer, frontend/picture < frontend/bundle;
+frontend/hf, frontend/synth, frontend/tokenizer, frontend/picture, frontend/values < frontend/bundle;
 
 ir/plan, internal/packing, internal/fixed < backend/cost;
 backend/cost < backend/params, backend/rules;
@@ -63,7 +64,7 @@ ir/plan, ir/weights, runtime/ot, runtime/he, runtime/ideal < runtime;
 
 # The programs.
 internal/analyzers < cmd/nimbus-vet;
-frontend/bundle, frontend/bristol, models, ir/parser, ir/eval, backend, runtime,
+frontend/bundle, models, ir/parser, backend, runtime,
 runtime/transport/sim, runtime/transport/tls < cmd/nimbusc, cmd/nimbus-run;
 `
 

@@ -27,6 +27,7 @@ import (
 //	busy VAR            sets VAR to a TCP address that is in use
 //	identity DIR AGE    writes an identity to DIR that is valid until AGE from now (-30m: it has expired)
 //	garbage ADDR        connects to ADDR and sends nonsense, several times
+//	hex FILE HEX        writes the bytes that the digits stand for
 //	flip FILE           flips a bit in the middle of FILE
 //	aspredicted FILE    makes sure that a report's ops took what the plan predicts
 //
@@ -75,6 +76,7 @@ func TestNimbusRun(t *testing.T) {
 			"identity":  identityCmd,
 			"garbage":   garbageCmd,
 			"flip":      flipCmd,
+			"hex":       hexCmd,
 
 			"aspredicted": asPredictedCmd,
 		},

@@ -114,7 +114,7 @@ func demo(ctx context.Context, o demoOptions, args []string) error {
 	}
 
 	start := time.Now()
-	job, err := newJob(res.in, []string{text}, o.truncate)
+	job, err := newJob(res.in, []question{{text: text}}, o.truncate)
 	if err != nil {
 		return err
 	}

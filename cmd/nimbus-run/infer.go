@@ -8,26 +8,37 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"nimbus/frontend/bundle"
+	"nimbus/ir"
 	"nimbus/runtime"
 	"nimbus/runtime/transport/tls"
 )
 
 var inferCommand = &command{
 	name:  "infer",
-	args:  "ADDR \"text\" | ADDR -file FILE [-truncate] [-json] [-report FILE] [-trace FILE]",
-	short: "ask a server's model about a text, which it will not see",
+	args:  "ADDR \"text\" | ADDR -input FILE | ADDR -file FILE [-truncate] [-json] [-report FILE] [-trace FILE]",
+	short: "ask a server about a text, an image or numbers, which it will not see",
 	long: `
 Needs a setup with the same server. A text longer than the plan was compiled for is
-an error unless -truncate cuts it. -file runs one text a line over one connection.`,
+an error unless -truncate cuts it.
+
+A model of images takes -input FILE.png. A program takes numbers: -input gives a
+JSON object of lists by the names of the client's parameters (itself or in a file),
+NAME=X for one of them, or just a file where there is one. X is a number, a JSON
+list, or a file: JSON, NumPy's .npy, plain text. Bits that are blocks of bytes are
+written in hexadecimal, a block a line.
+
+-file runs one text, or one -input, a line over one connection.`,
 	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		o := inferOptions{}
 		o.client.register(fs)
-		fs.StringVar(&o.file, "file", "", "read texts from `FILE`, one a line (\"-\" is standard input)")
+		fs.Var(&o.inputs, "input", "the client's input, a `FILE`, NAME=FILE or JSON; may be repeated")
+		fs.StringVar(&o.file, "file", "", "read texts or inputs from `FILE`, one a line (\"-\" is standard input)")
 		fs.BoolVar(&o.truncate, "truncate", false, "cut texts that are too long")
-		fs.BoolVar(&o.json, "json", false, "print a line of JSON for each text")
+		fs.BoolVar(&o.json, "json", false, "print a line of JSON for each input")
 		fs.StringVar(&o.report, "report", "", "write the account of every op to `FILE` as JSON, measured and as the plan predicts it")
 		fs.StringVar(&o.trace, "trace", "", "write a trace to `FILE` for chrome://tracing or Perfetto")
 		return func(ctx context.Context, args []string) error { return infer(ctx, o, args) }
@@ -36,6 +47,7 @@ an error unless -truncate cuts it. -file runs one text a line over one connectio
 
 type inferOptions struct {
 	client              clientOptions
+	inputs              list
 	file, report, trace string
 	truncate, json      bool
 }
@@ -44,18 +56,9 @@ func infer(ctx context.Context, o inferOptions, args []string) error {
 	if len(args) == 0 {
 		return usagef("no server address given")
 	}
-	texts := args[1:]
-	switch {
-	case o.file != "" && len(texts) > 0:
-		return usagef("both a text and -file given")
-	case o.file == "" && len(texts) != 1:
-		return usagef("%d texts given, expected one (in quotes) or -file", len(texts))
-	}
-	if o.file != "" {
-		var err error
-		if texts, err = readLines(o.file); err != nil {
-			return err
-		}
+	questions, err := o.questions(args[1:])
+	if err != nil {
+		return err
 	}
 	st, id, server, err := o.client.open(args[0])
 	if err != nil {
@@ -65,16 +68,19 @@ func infer(ctx context.Context, o inferOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	job, err := newJob(in, texts, o.truncate)
+	job, err := newJob(in, questions, o.truncate)
 	if err != nil {
 		return err
 	}
 	defer job.close()
+	if open := job.reader.prog.OpensTo(ir.Server); len(open) > 0 {
+		fmt.Fprintf(os.Stderr, "note: the server learns %s, as setup allowed\n", strings.Join(open, ", "))
+	}
 	var reports []*runtime.Report
 	err = job.run(ctx, args[0], id, server, o.client.timeout, func(i int, a *bundle.Answer, rep *runtime.Report) error {
 		reports = append(reports, rep)
 		if o.json {
-			return json.NewEncoder(os.Stdout).Encode(jsonResult(i, job.tokens[i], a, rep))
+			return json.NewEncoder(os.Stdout).Encode(jsonResult(i, job.inputs[i].Tokens, a, rep))
 		}
 		if o.file != "" {
 			fmt.Printf("%d: %s\n", i+1, a)
@@ -91,6 +97,67 @@ func infer(ctx context.Context, o inferOptions, args []string) error {
 		return err
 	}
 	return writeReports(o.report, o.trace, reports)
+}
+
+// A question is one text, or the arguments of -input.
+type question struct {
+	kind   questionKind
+	text   string   // of asText and asLine
+	inputs []string // of asInputs; none for a client that has no input
+}
+
+type questionKind uint8
+
+const (
+	asText questionKind = iota
+	asInputs
+	asLine // of -file: a text or an input, as the plan takes
+)
+
+// questions are what the command line asks.
+func (o *inferOptions) questions(texts []string) ([]question, error) {
+	given := 0
+	for _, some := range []bool{len(texts) > 0, o.file != "", len(o.inputs) > 0} {
+		if some {
+			given++
+		}
+	}
+	switch {
+	case given > 1 && len(o.inputs) == 0:
+		return nil, usagef("both a text and -file given")
+	case given > 1:
+		return nil, usagef("-input goes neither with a text nor with -file")
+	case len(texts) > 1:
+		return nil, usagef("%d texts given, expected one (in quotes) or -file", len(texts))
+	case len(texts) == 1:
+		return []question{{kind: asText, text: texts[0]}}, nil
+	case o.file == "":
+		return []question{{kind: asInputs, inputs: o.inputs}}, nil
+	}
+	lines, err := readLines(o.file)
+	if err != nil {
+		return nil, err
+	}
+	var out []question
+	for _, l := range lines {
+		out = append(out, question{kind: asLine, text: l})
+	}
+	return out, nil
+}
+
+// read makes inputs of a question.
+func (r *reader) read(q question, truncate bool) (*bundle.Input, error) {
+	switch {
+	case q.kind == asLine && !r.IsText():
+		return r.Values("-file", []string{q.text}, openFile)
+	case q.kind != asInputs:
+		return r.Text(q.text, truncate)
+	case r.IsText() && len(q.inputs) == 0:
+		return nil, usagef("0 texts given, expected one (in quotes) or -file")
+	case r.IsText():
+		return nil, usagef("-input is given, but the model takes a text")
+	}
+	return r.Values("-input", q.inputs, openFile)
 }
 
 // readLines reads one text a line.
@@ -118,16 +185,15 @@ func readLines(name string) ([]string, error) {
 	return texts, nil
 }
 
-// A job is a number of texts made ready for one session: everything that can
+// A job is a number of inputs made ready for one session: everything that can
 // be wrong with them is found before the server hears of it.
 type job struct {
 	reader *reader
 	stock  *runtime.Stock
-	inputs []map[string][]uint64
-	tokens []int
+	inputs []*bundle.Input
 }
 
-func newJob(in *runtime.Installed, texts []string, truncate bool) (*job, error) {
+func newJob(in *runtime.Installed, questions []question, truncate bool) (*job, error) {
 	text, err := in.PlanText()
 	if err != nil {
 		return nil, err
@@ -136,29 +202,37 @@ func newJob(in *runtime.Installed, texts []string, truncate bool) (*job, error) 
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := in.Bundle()
+	files, err := in.Bundle()
 	if err != nil {
 		return nil, err
 	}
-	r, err := newReader(prog, bundle)
+	r, err := newReader(prog, files)
 	if err != nil {
 		return nil, err
 	}
 	j := &job{reader: r}
-	for i, t := range texts {
-		inputs, n, err := r.inputs(t, truncate)
+	for i, q := range questions {
+		input, err := r.read(q, truncate)
 		if err != nil {
-			if len(texts) > 1 {
-				err = fmt.Errorf("text %d: %w", i+1, err)
+			if len(questions) > 1 {
+				err = fmt.Errorf("%s %d: %w", r.kind(), i+1, err)
 			}
 			return nil, err
 		}
-		j.inputs, j.tokens = append(j.inputs, inputs), append(j.tokens, n)
+		j.inputs = append(j.inputs, input)
 	}
 	if j.stock, err = in.Open(prog); err != nil {
 		return nil, err
 	}
 	return j, nil
+}
+
+// kind is what an input is called.
+func (r *reader) kind() string {
+	if r.IsText() {
+		return "text"
+	}
+	return "input"
 }
 
 func (j *job) close() { j.stock.Close() }
@@ -183,11 +257,11 @@ func (j *job) run(ctx context.Context, addr string, id *tls.Identity, server tls
 		return interrupted(err)
 	}
 	for i, inputs := range j.inputs {
-		out, rep, err := s.Run(inputs)
+		out, rep, err := s.Run(rings(inputs.Values))
 		if err != nil {
 			return interrupted(err)
 		}
-		a, err := j.reader.answer(out)
+		a, err := j.reader.answer(inputs, out)
 		if err == nil {
 			err = each(i, a, rep)
 		}

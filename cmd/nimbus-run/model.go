@@ -105,8 +105,53 @@ func embeddedPlans(model string) ([]string, error) {
 	return names, nil
 }
 
-// loadModel loads what a server needs of a model to serve a plan: the weights
-// that the plan declares, and the files that clients need.
+// list is a flag value that gathers what it is given.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, " ") }
+
+// Set adds one.
+func (l *list) Set(text string) error {
+	*l = append(*l, text)
+	return nil
+}
+
+// loadWeights loads what a server needs to serve a plan: the weights that it
+// declares, and the files that clients need. args is the name of a model, or
+// files of weights.
+func loadWeights(args []string, prog *runtime.Program, set settings) (runtime.Weights, runtime.Bundle, error) {
+	if len(args) == 1 && !bundle.IsWeightFile(args[0]) {
+		return loadModel(args[0], prog, set)
+	}
+	files := runtime.Bundle{}
+	if len(prog.Module.Weights) == 0 {
+		if len(args) > 0 {
+			return nil, nil, usagef("-weights is given, but the plan has no weights")
+		}
+		return runtime.Weights{}, files, nil
+	}
+	src, done, err := bundle.OpenWeights("-weights", args, prog.Module, openFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer done()
+	out, err := encode(prog, src)
+	return out, files, err
+}
+
+// encode makes the plan's weights of a source.
+func encode(prog *runtime.Program, src weights.Source) (runtime.Weights, error) {
+	out := runtime.Weights{}
+	for _, w := range prog.Module.Weights {
+		var err error
+		if out[w.Name], err = weights.Encode(w, src); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// loadModel is loadWeights for a model.
 func loadModel(name string, prog *runtime.Program, set settings) (runtime.Weights, runtime.Bundle, error) {
 	b, err := bundle.Open(name)
 	if err != nil {
@@ -117,11 +162,9 @@ func loadModel(name string, prog *runtime.Program, set settings) (runtime.Weight
 	if err != nil {
 		return nil, nil, err
 	}
-	out := runtime.Weights{}
-	for _, w := range prog.Module.Weights {
-		if out[w.Name], err = weights.Encode(w, src); err != nil {
-			return nil, nil, err
-		}
+	out, err := encode(prog, src)
+	if err != nil {
+		return nil, nil, err
 	}
 	files, err := modelBundle(name)
 	if err != nil {
@@ -139,7 +182,7 @@ func loadModel(name string, prog *runtime.Program, set settings) (runtime.Weight
 	return out, files, nil
 }
 
-// modelBundle collects the tokenizer's files of a model.
+// modelBundle collects the files of a model that clients need.
 func modelBundle(name string) (runtime.Bundle, error) {
 	var dir fs.FS
 	if info, err := os.Stat(name); err == nil {
@@ -155,7 +198,7 @@ func modelBundle(name string) (runtime.Bundle, error) {
 		}
 	}
 	out := runtime.Bundle{}
-	for _, file := range []string{"tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json"} {
+	for _, file := range bundle.Files {
 		data, err := fs.ReadFile(dir, file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -185,31 +228,17 @@ func clearAnswer(model, text string, length int, truncate bool) (*bundle.Answer,
 	if err != nil {
 		return nil, err
 	}
-	enc, err := b.Tokenizer.Encode(text, length, truncate)
+	r, err := b.Reader(m)
 	if err != nil {
 		return nil, err
 	}
-	inputs := map[string]eval.Value{}
-	for _, p := range m.Func("main").Params {
-		switch p.Name {
-		case "ids":
-			inputs[p.Name] = eval.Ints(enc.IDs)
-		case "types":
-			inputs[p.Name] = eval.Ints(enc.Types)
-		case "mask":
-			inputs[p.Name] = eval.Ints(enc.Mask)
-		case "pool":
-			inputs[p.Name] = eval.Floats(enc.Pool())
-		}
-	}
-	out, err := eval.Run(m, "main", inputs, src)
+	in, err := r.Text(text, truncate)
 	if err != nil {
 		return nil, err
 	}
-	logits := out[0].Reals()
-	labels := b.Labels()
-	if len(labels) == 0 {
-		labels = m.Attrs.Strs("labels")
+	out, err := eval.Run(m, "main", in.Values, src)
+	if err != nil {
+		return nil, err
 	}
-	return bundle.NewAnswer(logits, labels)
+	return r.Answer(in, out)
 }

@@ -11,24 +11,30 @@ import (
 	"sync"
 	"time"
 
+	"nimbus/frontend/bundle"
+	"nimbus/ir"
 	"nimbus/runtime"
 	"nimbus/runtime/transport"
 )
 
 var serveCommand = &command{
 	name:  "serve",
-	args:  "PLAN -weights MODEL -trust FINGERPRINT[,…] [-listen ADDR] [-state DIR]",
-	short: "offer a model to clients, as its owner",
+	args:  "PLAN -weights MODEL|FILE -trust FINGERPRINT[,…] [-input FILE] [-listen ADDR] [-state DIR]",
+	short: "offer a model or a program to clients, as its owner",
 	long: `
 PLAN is a file that nimbusc compile made, or the name of an embedded plan such as
 nimbus-sst2-tiny/s32.plan. MODEL is a Hugging Face folder or the name of an embedded
-model. Each client gets a key and encrypted weights of its own, made at its first
+model. For the plan of a program, -weights names a file .safetensors or .json, or
+NAME=FILE.npy for each weight, and -input gives the server's own inputs as infer's
+does; what a run reveals to the server is printed on standard output. Each client gets a key and encrypted weights of its own, made at its first
 setup and kept in the state folder. The first line on standard output says where
 the server listens; events go to standard error. An interrupt ends it after the
 sessions that are running.`,
 	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		o := serveOptions{}
-		fs.StringVar(&o.weights, "weights", "", "`MODEL` folder or embedded name (required)")
+		fs.Var(&o.weights, "weights", "`MODEL` folder or embedded name, or a file of weights (required if the plan has weights); may be repeated")
+		fs.Var(&o.inputs, "input", "the server's own input, a `FILE` or NAME=FILE; may be repeated")
+		fs.BoolVar(&o.json, "json", false, "print what runs reveal to the server as lines of JSON")
 		fs.StringVar(&o.listen, "listen", "127.0.0.1:7100", "`ADDR`ess to listen on; port 0 picks a free one")
 		fs.Var(&o.trust, "trust", "`FINGERPRINT`s of the clients to serve, separated by commas; @FILE reads them from a file (required)")
 		fs.StringVar(&o.state, "state", "", "state folder `DIR` (default server in NIMBUS_HOME)")
@@ -44,23 +50,29 @@ sessions that are running.`,
 }
 
 type serveOptions struct {
-	weights, listen, state, report string
-	trust                          fingerprints
-	sessions                       int
-	timeout                        time.Duration
-	set                            settings
-	link                           link
-	untilEOF                       bool
+	weights, inputs       list
+	listen, state, report string
+	json                  bool
+	trust                 fingerprints
+	sessions              int
+	timeout               time.Duration
+	set                   settings
+	link                  link
+	untilEOF              bool
 }
 
 // grace is how long running sessions may go on after an interrupt.
 const grace = 20 * time.Second
 
 func serve(ctx context.Context, o serveOptions, args []string) error {
-	switch {
-	case len(args) != 1:
+	if len(args) != 1 {
 		return usagef("%d arguments, expected one, the plan", len(args))
-	case o.weights == "":
+	}
+	prog, err := loadPlan(args[0])
+	switch {
+	case err != nil:
+		return err
+	case len(o.weights) == 0 && len(prog.Module.Weights) > 0:
 		return usagef("no -weights given")
 	case len(o.trust.list) == 0:
 		return usagef("no -trust given: a server needs the fingerprints of its clients")
@@ -73,7 +85,7 @@ func serve(ctx context.Context, o serveOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	prog, err := loadPlan(args[0])
+	inputs, err := serverInputs(prog, o.inputs)
 	if err != nil {
 		return err
 	}
@@ -82,19 +94,22 @@ func serve(ctx context.Context, o serveOptions, args []string) error {
 		return err
 	}
 	defer l.Close()
-	weights, bundle, err := loadModel(o.weights, prog, o.set)
+	weights, files, err := loadWeights(o.weights, prog, o.set)
 	if err != nil {
 		return err
 	}
-	record, closeReport, err := recorder(o.report)
+	record, closeReport, err := recorder(o.report, prog)
 	if err != nil {
 		return err
 	}
 	defer closeReport()
 	logger := log.New(os.Stderr, "", log.LstdFlags)
 	sv := &runtime.Server{
-		Program: prog, Weights: weights, Bundle: bundle, Dir: dir,
+		Program: prog, Weights: weights, Bundle: files, Inputs: inputs, Dir: dir,
 		MaxSessions: o.sessions, Log: logger.Printf, Done: record,
+	}
+	if len(prog.OpensTo(ir.Server)) > 0 {
+		sv.Results = printer(os.Stdout, prog, o.json)
 	}
 	if o.untilEOF {
 		var cancel context.CancelFunc
@@ -114,9 +129,30 @@ func serve(ctx context.Context, o serveOptions, args []string) error {
 	return nil
 }
 
+// serverResult is what a run revealed to the server, as serve -json prints it.
+type serverResult struct {
+	Client  string          `json:"client"`
+	Results []bundle.Result `json:"results"`
+}
+
+// printer returns what prints what runs reveal to the server.
+func printer(w io.Writer, prog *runtime.Program, asJSON bool) func(client runtime.Digest, out [][]uint64) {
+	var mu sync.Mutex
+	return func(client runtime.Digest, out [][]uint64) {
+		mu.Lock()
+		defer mu.Unlock()
+		results := bundle.ResultsOf(prog.Main, revealed(prog, out))
+		if asJSON {
+			json.NewEncoder(w).Encode(serverResult{client.String(), results})
+			return
+		}
+		fmt.Fprintf(w, "client %s\n%s\n", client.Short(), &bundle.Answer{Results: results})
+	}
+}
+
 // recorder returns what to do with each run's report: append it to a file as
 // a line of JSON, or nothing.
-func recorder(name string) (record func(*runtime.Report), done func() error, err error) {
+func recorder(name string, prog *runtime.Program) (record func(*runtime.Report), done func() error, err error) {
 	if name == "" {
 		return nil, func() error { return nil }, nil
 	}
@@ -129,6 +165,8 @@ func recorder(name string) (record func(*runtime.Report), done func() error, err
 	return func(r *runtime.Report) {
 		mu.Lock()
 		defer mu.Unlock()
-		enc.Encode(r)
+		if err := predict(prog, []*runtime.Report{r}); err == nil {
+			enc.Encode(r)
+		}
 	}, f.Close, nil
 }

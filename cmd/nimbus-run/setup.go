@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,15 +17,19 @@ import (
 
 var setupCommand = &command{
 	name:  "setup",
-	args:  "ADDR -trust FINGERPRINT [-state DIR]",
+	args:  "ADDR -trust FINGERPRINT [-allow NAMES] [-state DIR]",
 	short: "fetch and check a server's encrypted weights, once",
 	long: `
 Downloads the plan, the tokenizer and the weights encrypted for this client, and
 keeps them in the state folder, where infer finds them. An interrupted download
-goes on where it stopped; what is there already is not fetched again.`,
+goes on where it stopped; what is there already is not fetched again.
+
+A plan that opens values to the server is refused unless -allow names all of them:
+whoever compiled the plan decides what they are, so read it first.`,
 	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		c := clientOptions{}
 		c.register(fs)
+		fs.StringVar(&c.allow, "allow", "", "let the server learn the values of the plan with these `NAMES`, separated by commas")
 		return func(ctx context.Context, args []string) error {
 			if len(args) != 1 {
 				return usagef("%d arguments, expected one, the server's address", len(args))
@@ -49,6 +54,7 @@ goes on where it stopped; what is there already is not fetched again.`,
 type clientOptions struct {
 	trust   fingerprints
 	state   string
+	allow   string // names of values that the server may learn, of setup
 	timeout time.Duration
 }
 
@@ -90,15 +96,22 @@ type setupResult struct {
 }
 
 // offeredPlan reads a plan that a server offers. The server wrote it, so what it
-// opens to the server would be the client's data: such a plan is refused.
-func offeredPlan(text string) (*runtime.Program, error) {
+// opens to the server would be the client's data: such a plan is refused unless
+// the client has allowed it by name.
+func (c *clientOptions) offeredPlan(text string) (*runtime.Program, error) {
 	p, err := parsePlan("plan", text)
 	if err != nil {
 		return nil, err
 	}
-	if open := p.OpensTo(ir.Server); len(open) > 0 {
-		return nil, runtime.WithHint(fmt.Errorf("it opens %s to the server", strings.Join(open, ", ")),
-			"a plan for private queries opens its result to the client alone; ask the server's owner")
+	open := p.OpensTo(ir.Server)
+	asked := slices.Clone(open)
+	for name := range strings.SplitSeq(c.allow, ",") {
+		name = "%" + strings.TrimPrefix(strings.TrimSpace(name), "%")
+		asked = slices.DeleteFunc(asked, func(v string) bool { return v == name })
+	}
+	if len(asked) > 0 {
+		return nil, runtime.WithHint(fmt.Errorf("it opens %s to the server", strings.Join(asked, ", ")),
+			"if the server shall learn that, run setup with -allow "+strings.ReplaceAll(strings.Join(open, ","), "%", "")+"; a plan for private queries opens its result to the client alone")
 	}
 	return p, nil
 }
@@ -118,7 +131,7 @@ func setup(ctx context.Context, c clientOptions, addr string, progress func(runt
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	in, reused, err := st.Setup(conn, peerOf(conn), offeredPlan, progress)
+	in, reused, err := st.Setup(conn, peerOf(conn), c.offeredPlan, progress)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()

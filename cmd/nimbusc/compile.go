@@ -15,7 +15,7 @@ import (
 
 var compileCommand = &command{
 	name: "compile",
-	args: "[-o PLAN] [-seq LENGTH] [-text FILE] [-set name=value] [flags] MODEL | [-blocks N] [-owners LIST] CIRCUIT.txt",
+	args: "[-o PLAN] [-seq LENGTH] [-text FILE] [-set name=value] [flags] MODEL | [-weights FILE] [-text FILE] PROGRAM.ir | [-blocks N] [-owners LIST] CIRCUIT.txt",
 
 	short: "compile a model or a circuit to a plan",
 	long: `
@@ -23,6 +23,10 @@ Runs the model in the clear on calibration text, fits polynomials and ring width
 chooses a protocol and parameters for every op, and writes the plan: text without any weight in it,
 which both parties execute. An embedded model and a folder with a calibration.txt bring their text
 along; others need -text, one text a line. For a model without vocabulary the text is token ids.
+
+A file that ends in .ir is a program written in IR, of stage nn, fx or plan. One of stage nn needs
+ranges: written in the text as range = [lo, hi], or seen on the inputs that -text has, one a line as
+"nimbusc eval -in" takes them; for that its -weights must be known.
 
 A file that ends in .txt is a boolean circuit in Bristol Fashion. Its plan computes as many -blocks at
 once, with a round trip per level of AND gates; -owners says whose the circuit's inputs are, in order.
@@ -38,7 +42,7 @@ The plan is written as a whole or not at all; "-o -" writes to standard output.`
 		f.dump.flags(fs)
 		return func(c *console, args []string) error {
 			if len(args) != 1 {
-				return usagef("wants one model, got %d", len(args))
+				return usagef("wants one model, program or circuit, got %d", len(args))
 			}
 			if err := circuit.check(fs, isCircuit(args[0])); err != nil {
 				return err
@@ -57,7 +61,7 @@ The plan is written as a whole or not at all; "-o -" writes to standard output.`
 			name := *out
 			if name == "" {
 				name = filepath.Base(filepath.Clean(args[0]))
-				name = strings.TrimSuffix(strings.TrimSuffix(name, ".model"), circuitSuffix) + ".plan"
+				name = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, ".model"), ".ir"), circuitSuffix) + ".plan"
 			}
 			if err := writeFile(c, name, p.String()); err != nil {
 				return err
@@ -120,8 +124,20 @@ func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(examples) > 0 && m.source == nil && len(m.module.Weights) > 0 {
+		return nil, hinted(fmt.Errorf("%s has weights, which calibrating on -text needs", m.name), "-weights FILE gives them; ranges written in the text need none")
+	}
 	out := m.module.Clone()
+	if out.Stage() == ir.StagePlan {
+		if f.edits != "" {
+			return nil, usagef("-passes is for programs of stage nn or fx, and %s is a plan", m.name)
+		}
+		return out, backend.Finish(out, f.lower)
+	}
 	pipeline := passes.Default()
+	if out.Stage() == ir.StageFx {
+		pipeline = []passes.Pass{passes.InsertTrunc, passes.CSE, passes.DCE, passes.Tidy}
+	}
 	if f.edits != "" {
 		if pipeline, err = passes.Edit(pipeline, f.edits); err != nil {
 			return nil, usageError{err}
@@ -134,6 +150,9 @@ func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 		Passes:   passes.Options{Margin: f.margin, ErrorBudget: f.budget},
 		Lower:    f.lower,
 		Dump:     f.dump.dump,
+	}
+	if len(examples) == 0 { // a program: ranges are those written in it
+		job.Passes.Observe = func(*ir.Module) (*passes.Stats, error) { return nil, nil }
 	}
 	if err := backend.Compile(out, job); err != nil {
 		return nil, budgetHint(err)
@@ -164,10 +183,14 @@ func summarise(w io.Writer, name string, p *ir.Module) error {
 	return nil
 }
 
-// sizeText is what a plan is made for, a text or a number of blocks of a circuit.
+// sizeText is what a plan is made for: a text, a number of blocks of a circuit,
+// or one input of a program.
 func sizeText(seq, blocks int) string {
-	if blocks > 0 {
+	switch {
+	case blocks > 0:
 		return fmt.Sprintf("%d blocks", blocks)
+	case seq == 0:
+		return "one input"
 	}
 	return fmt.Sprintf("%d tokens", seq)
 }

@@ -5,28 +5,34 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"nimbus/frontend/bundle"
+	"nimbus/frontend/values"
 	"nimbus/ir"
 	"nimbus/ir/eval"
+	"nimbus/ir/weights"
 )
 
 var evalCommand = &command{
 	name:  "eval",
-	args:  "[-plan PLAN] [-model MODEL] [-fn NAME] [-seq LENGTH] [-truncate] [-check] [-json] FILE.ir|MODEL|PLAN -in X",
+	args:  "[-plan PLAN] [-model MODEL] [-weights FILE] [-fn NAME] [-seq LENGTH] [-truncate] [-check] [-json] FILE.ir|MODEL|PLAN -in X",
 	short: "compute in the clear: real numbers, or a plan's exact fixed-point twin",
 	long: `
-Of a MODEL, X is a text, and the answer is computed in real numbers; with -plan PLAN also in fixed
-point, as the plan would. "eval PLAN -model MODEL" is the same.
+Of a MODEL, X is a text, or a PNG file for a model of images, and the answer is computed in real
+numbers; with -plan PLAN also in fixed point, as the plan would. "eval PLAN -model MODEL" is the same.
 
-Of a FILE.ir of any stage, X is a JSON object with a list of numbers for every parameter of the
-function, or the name of a file of it. Weights come from the model that -model names, or from the
-same object under their names with the @: {"x": [1, 2], "@w": [0.5, 0.25]}.`,
+Of a FILE.ir of any stage, or the PLAN of one, X is a JSON object with a list of numbers for every
+parameter of the function, or the name of a file of it; or NAME=X for one parameter, X being a number,
+a JSON list or a file: JSON, NumPy's .npy, or plain text (blocks of bits in hexadecimal). -in may be
+repeated. Weights come from -weights, from the model that -model names, or from the same object under
+their names with the @: {"x": [1, 2], "@w": [0.5, 0.25]}.`,
 	setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		var e evaluation
-		fs.StringVar(&e.in, "in", "", "the input `X`")
+		fs.Var(&e.in, "in", "the input `X`; may be repeated for a FILE.ir")
 		fs.StringVar(&e.plan, "plan", "", "evaluate this `PLAN` of the model too")
 		fs.StringVar(&e.model, "model", "", "`MODEL` whose weights a FILE.ir or PLAN reads")
 		fs.StringVar(&e.fn, "fn", "main", "evaluate the function `NAME` of a FILE.ir")
@@ -38,7 +44,7 @@ same object under their names with the @: {"x": [1, 2], "@w": [0.5, 0.25]}.`,
 			if len(args) != 1 {
 				return usagef("wants one module or model, got %d", len(args))
 			}
-			if e.in == "" {
+			if len(e.in) == 0 || slices.Contains(e.in, "") {
 				return hinted(fmt.Errorf("eval: the input is empty"), "-in X gives a text to a model, JSON to a FILE.ir")
 			}
 			return e.run(c, args[0])
@@ -47,10 +53,11 @@ same object under their names with the @: {"x": [1, 2], "@w": [0.5, 0.25]}.`,
 }
 
 type evaluation struct {
-	in, plan, model, fn string
-	truncate            bool
-	json, check         bool
-	flags               modelFlags
+	in              list
+	plan, model, fn string
+	truncate        bool
+	json, check     bool
+	flags           modelFlags
 }
 
 func (e *evaluation) run(c *console, target string) error {
@@ -74,7 +81,7 @@ func (e *evaluation) run(c *console, target string) error {
 	if err != nil {
 		return err
 	}
-	if m.Stage() == ir.StagePlan && e.model != "" && !isJSON(e.in) {
+	if m.Stage() == ir.StagePlan && e.model != "" && !isJSON(e.in[0]) {
 		return e.text(c, e.model, m)
 	}
 	return e.module(c, m)
@@ -122,20 +129,20 @@ func (e *evaluation) text(c *console, name string, p *ir.Module) error {
 		return err
 	}
 	defer m.close()
-	in, tokens, err := m.inputs(e.in, e.truncate)
+	in, err := m.reader.Read("-in", e.in, e.truncate, openFile(c))
 	if err != nil {
 		return err
 	}
-	res := textResult{Text: e.in, Tokens: tokens, Length: m.seq}
+	res := textResult{Text: strings.Join(e.in, " "), Tokens: in.Tokens, Length: m.seq}
 	float, err := eval.New(m.module, m.source, eval.Options{})
 	if err != nil {
 		return err
 	}
-	if res.Float, err = m.answer(float, in); err != nil {
+	if res.Float, err = m.answerTo(float, in); err != nil {
 		return err
 	}
 	if twin != nil {
-		if res.Fixed, err = m.answer(twin, in); err != nil {
+		if res.Fixed, err = m.answerTo(twin, in); err != nil {
 			return err
 		}
 	}
@@ -193,42 +200,56 @@ func (m *model) twin(p *ir.Module, watch exceeded) (*eval.Program, error) {
 	return twin, nil
 }
 
+// answer is a classifier's.
 func (m *model) answer(p *eval.Program, in map[string]eval.Value) (*bundle.Answer, error) {
-	out, err := p.Run("main", in)
+	a, err := m.answerTo(p, &bundle.Input{Values: in})
+	if err == nil && a.Classes == nil {
+		err = fmt.Errorf("%s is no classifier of texts", m.name)
+	}
+	return a, err
+}
+
+func (m *model) answerTo(p *eval.Program, in *bundle.Input) (*bundle.Answer, error) {
+	out, err := p.Run("main", in.Values)
 	if err != nil {
 		return nil, err
 	}
-	return newAnswer(out, m.labels)
+	return m.reader.Answer(in, out)
 }
 
-// moduleResult is one result of a function, as eval -json prints it.
-type moduleResult struct {
-	Name   string    `json:"name"`
-	Type   string    `json:"type"`
-	Shape  []int     `json:"shape"`
-	Values []float64 `json:"values"`
-	Ring   []uint64  `json:"ring,omitempty"`
-}
-
-// module evaluates one function of m on JSON.
+// module evaluates one function of m on numbers.
 func (e *evaluation) module(c *console, m *ir.Module) error {
-	display, text := "-in", e.in
-	if !isJSON(e.in) {
-		var err error
-		if display, text, err = readText(c, e.in); err != nil {
-			return err
-		}
+	what := "-in"
+	if len(e.in) == 1 && !isJSON(e.in[0]) && !strings.Contains(e.in[0], "=") {
+		what = e.in[0]
+	}
+	lists, err := values.Flags(what, e.in, openFile(c))
+	if err != nil {
+		return err
 	}
 	f := m.Func(e.fn)
 	if f == nil {
 		return fmt.Errorf("module @%s has no function @%s", m.Name, e.fn)
 	}
-	in, given, err := parseInputs(display, text, m, f)
+	in, err := values.Bind(what, f.Params, lists)
 	if err != nil {
 		return err
 	}
-	src := inlineWeights{given: given}
-	if e.model != "" {
+	maps.DeleteFunc(lists, func(name string, _ values.List) bool { return !strings.HasPrefix(name, "@") })
+	src := inlineWeights{}
+	if src.given, err = values.Tensors(what, m, lists); err != nil {
+		return err
+	}
+	switch {
+	case len(e.flags.weights) > 0 && e.model != "":
+		return usagef("both -weights and -model given")
+	case len(e.flags.weights) > 0:
+		var done func() error
+		if src.rest, done, err = bundle.OpenWeights("-weights", e.flags.weights, m, openFile(c)); err != nil {
+			return err
+		}
+		defer done()
+	case e.model != "":
 		f := e.flags
 		if f.seq == 0 {
 			f.seq = m.Attrs.Int("seq", 0)
@@ -248,40 +269,49 @@ func (e *evaluation) module(c *console, m *ir.Module) error {
 	if err != nil {
 		return err
 	}
-	var results []moduleResult
-	for i, v := range out {
-		name := fmt.Sprintf("result %d", i)
-		if a := f.Return().Args[i]; a.Value != nil {
-			name = "%" + a.Value.Name
-		}
-		r := moduleResult{Name: name, Type: f.Results[i].String(), Shape: f.Results[i].Shape, Values: v.Reals(), Ring: v.Ring}
-		if r.Shape == nil {
-			r.Shape = []int{}
-		}
-		results = append(results, r)
-	}
+	results := bundle.ResultsOf(f, out)
 	if e.json {
 		return printJSON(c.out, results)
 	}
-	for i, r := range results {
-		printValues(c.out, r, f.Results[i].Last())
+	for i := range results {
+		fmt.Fprintln(c.out, &results[i])
 	}
 	return nil
 }
 
-// printValues prints one line per row of the last axis.
-func printValues(w io.Writer, r moduleResult, row int) {
-	fmt.Fprintf(w, "%s : %s\n", r.Name, r.Type)
-	for i, x := range r.Values {
-		sep := " "
-		if (i+1)%row == 0 {
-			sep = "\n"
+// inlineWeights is a source of the weights given with the input, and of a
+// model's for the rest.
+type inlineWeights struct {
+	given weights.Map
+	rest  weights.Source // may be nil
+}
+
+// strip is m with the recipes of given weights removed: what is given is the
+// weight itself.
+func (s inlineWeights) strip(m *ir.Module) *ir.Module {
+	m = m.Clone()
+	for name := range s.given {
+		w := m.Weight(name)
+		if w == nil { // a tensor of a recipe
+			continue
 		}
-		if i%row == 0 {
-			fmt.Fprint(w, "  ")
+		for _, attr := range []string{"from", "axis", "mul", "transpose", "rows"} {
+			w.Attrs.Del(attr)
 		}
-		fmt.Fprintf(w, "%.8g%s", x, sep)
+		w.Attrs.Set("from", []string{"@" + name}) // no tensor of a file is called so
 	}
+	return m
+}
+
+// Tensor implements weights.Source.
+func (s inlineWeights) Tensor(name string) ([]int, []float32, error) {
+	if _, ok := s.given[strings.TrimPrefix(name, "@")]; ok {
+		return s.given.Tensor(strings.TrimPrefix(name, "@"))
+	}
+	if s.rest == nil {
+		return nil, nil, fmt.Errorf("no tensor %q: -weights FILE gives it, or -model names the model whose weights are meant, or give the weight in the input under its name with @", name)
+	}
+	return s.rest.Tensor(name)
 }
 
 func printJSON(w io.Writer, v any) error {

@@ -1,22 +1,22 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
+	"nimbus/backend"
 	"nimbus/frontend"
 	"nimbus/frontend/bundle"
-	"nimbus/frontend/tokenizer"
+	"nimbus/frontend/values"
 	"nimbus/ir"
 	"nimbus/ir/eval"
+	"nimbus/ir/parser"
+	"nimbus/ir/plan"
 	"nimbus/ir/weights"
 	"nimbus/models"
 	"nimbus/passes"
@@ -24,14 +24,26 @@ import (
 
 // modelFlags say which module of a model is meant.
 type modelFlags struct {
-	seq int
-	set settings
+	seq     int
+	set     settings
+	weights list
 }
 
 func (f *modelFlags) flags(fs *flag.FlagSet) {
 	f.set = settings{}
 	fs.IntVar(&f.seq, "seq", 0, "`LENGTH` in tokens of an input, shorter text is padded (default: as the model says)")
 	fs.Var(f.set, "set", "set a parameter of the description, `name=value`; may be repeated")
+	fs.Var(&f.weights, "weights", "weights of a FILE.ir or its plan: a `FILE` .safetensors or .json, or NAME=FILE.npy, which may be repeated")
+}
+
+// list is a flag.Value that gathers what it is given.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, " ") }
+
+func (l *list) Set(text string) error {
+	*l = append(*l, text)
+	return nil
 }
 
 // settings is a flag.Value that gathers name=value.
@@ -48,22 +60,31 @@ func (s settings) Set(text string) error {
 	return nil
 }
 
-// A model is an open model at one length: its nn-level module, its weights,
-// and what turns text into inputs.
+// A model is an open model at one length, or a program: its nn-level module, its
+// weights, and what turns text, images or numbers into inputs.
 type model struct {
 	name   string
-	module *ir.Module // nn; whoever rewrites it takes a clone
+	module *ir.Module // nn, of a program any stage; whoever rewrites it takes a clone
 	source weights.Source
 	labels []string
 	seq    int
 
-	files *bundle.Bundle
+	reader  *bundle.Reader
+	program bool // a FILE.ir, which is not calibrated unless -text gives inputs
+	release func() error
 }
 
-// openModel finds a model and builds its module. Close releases the weights.
+// openModel finds a model, or reads a FILE.ir, and builds its module. Close
+// releases the weights.
 func openModel(name string, f modelFlags) (*model, error) {
 	if f.seq < 0 {
 		return nil, usagef("-seq is a number of tokens, got %d", f.seq)
+	}
+	if strings.HasSuffix(name, ".ir") {
+		return openProgram(name, f)
+	}
+	if len(f.weights) > 0 {
+		return nil, usagef("-weights goes with a FILE.ir or its plan, and %s is a model, which has weights", name)
 	}
 	set := frontend.Set{}
 	for k, v := range f.set {
@@ -76,88 +97,99 @@ func openModel(name string, f modelFlags) (*model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &model{name: name, files: b}
-	if err := m.build(set); err != nil {
+	m := &model{name: name, release: b.Close}
+	if err := m.build(b, set); err != nil {
 		m.close()
 		return nil, err
 	}
 	return m, nil
 }
 
-func (m *model) build(set frontend.Set) (err error) {
-	if m.module, err = m.files.Module(set); err != nil {
+func (m *model) build(b *bundle.Bundle, set frontend.Set) (err error) {
+	if m.module, err = b.Module(set); err != nil {
 		return err
 	}
-	if m.source, err = m.files.Weights(set); err != nil {
+	if m.source, err = b.Weights(set); err != nil {
 		return err
 	}
-	if m.labels = m.files.Labels(); m.labels == nil {
+	if m.labels = b.Labels(); m.labels == nil {
 		m.labels = m.module.Attrs.Strs("labels")
 	}
-	main := m.module.Func("main")
-	if main == nil {
+	if m.module.Func("main") == nil {
 		return fmt.Errorf("%s: the description has no output", m.name)
 	}
-	for _, p := range main.Params {
-		if !slices.Contains([]string{"ids", "types", "mask", "pool"}, p.Name) || p.Type.Rank() > 1 && p.Name != "pool" {
-			return fmt.Errorf("%s: the model has an input %%%s of type %s; a text gives ids, types, mask and pool", m.name, p.Name, p.Type)
-		}
-		m.seq = p.Type.NumElems()
+	if m.reader, err = b.Reader(m.module); err != nil {
+		return err
 	}
+	m.seq = m.reader.Seq()
 	return nil
 }
 
-func (m *model) close() { m.files.Close() }
+// openProgram reads a program written in IR.
+func openProgram(name string, f modelFlags) (*model, error) {
+	if len(f.set) > 0 || f.seq > 0 {
+		return nil, usagef("-seq and -set go with a model's description, and %s is a module", name)
+	}
+	m := &model{name: name, program: true, release: func() error { return nil }}
+	var err error
+	if m.module, err = readProgram(name); err != nil {
+		return nil, err
+	}
+	m.labels = m.module.Attrs.Strs("labels")
+	if len(f.weights) > 0 {
+		if m.source, m.release, err = bundle.OpenWeights("-weights", f.weights, m.module, openFile(nil)); err != nil {
+			return nil, err
+		}
+	}
+	m.reader, err = bundle.NewReader(m.module, noFiles{}, m.labels, "")
+	return m, err
+}
+
+// readProgram reads a module of any stage. A plan need not have the attributes
+// that compile adds.
+func readProgram(name string) (*ir.Module, error) {
+	display, text, err := readText(&console{}, name)
+	if err != nil {
+		return nil, err
+	}
+	m, err := parser.Parse(display, text)
+	if err != nil {
+		return nil, err
+	}
+	if m.Stage() == ir.StagePlan {
+		m.Attrs.Set("version", backend.Version)
+		return m, plan.Check(m)
+	}
+	return m, m.Verify()
+}
+
+// noFiles is the folder of a program, which brings no vocabulary.
+type noFiles struct{}
+
+func (noFiles) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+// openFile reads files, and c's standard input for "-".
+func openFile(c *console) func(string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		if c == nil || c.in == nil {
+			return values.Open(name, strings.NewReader(""))
+		}
+		return values.Open(name, c.in)
+	}
+}
+
+func (m *model) close() { m.release() }
 
 // inputs turns one text into the inputs of the model, or of a plan of it. A
 // model without vocabulary takes token ids instead of words.
 func (m *model) inputs(text string, truncate bool) (map[string]eval.Value, int, error) {
-	if !utf8.ValidString(text) {
-		return nil, 0, errors.New("the text is not UTF-8")
-	}
-	if strings.TrimSpace(text) == "" {
-		return nil, 0, errors.New("the text is empty")
-	}
-	enc, err := m.encode(text, truncate)
+	in, err := m.reader.Text(text, truncate)
 	if err != nil {
 		return nil, 0, err
 	}
-	all := map[string]eval.Value{"ids": eval.Ints(enc.IDs), "types": eval.Ints(enc.Types), "mask": eval.Ints(enc.Mask), "pool": eval.Floats(enc.Pool())}
-	in := map[string]eval.Value{}
-	for _, p := range m.module.Func("main").Params {
-		in[p.Name] = all[p.Name]
-	}
-	return in, enc.Len, nil
-}
-
-func (m *model) encode(text string, truncate bool) (tokenizer.Encoding, error) {
-	if m.files.Tokenizer != nil {
-		return m.files.Tokenizer.Encode(text, m.seq, truncate)
-	}
-	vocab, pad := m.module.Attrs.Int("vocab", 0), m.module.Attrs.Int("pad", 0)
-	var ids []int
-	for _, word := range strings.Fields(text) {
-		id, err := strconv.Atoi(word)
-		if err != nil || id < 0 || vocab > 0 && id >= vocab {
-			return tokenizer.Encoding{}, fmt.Errorf("the model has no vocabulary, so its text is token ids below %d, not words", vocab)
-		}
-		ids = append(ids, id)
-	}
-	if len(ids) > m.seq {
-		if !truncate {
-			return tokenizer.Encoding{}, fmt.Errorf("the text has %d tokens, the model is built for at most %d", len(ids), m.seq)
-		}
-		ids = ids[:m.seq]
-	}
-	enc := tokenizer.Encoding{Len: len(ids), Types: make([]int, m.seq), Mask: make([]int, m.seq)}
-	for i := range ids {
-		enc.Mask[i] = 1
-	}
-	for len(ids) < m.seq {
-		ids = append(ids, pad)
-	}
-	enc.IDs = ids
-	return enc, nil
+	return in.Values, in.Tokens, nil
 }
 
 // calibrationFile is what a model folder calls the text it brings along.
@@ -211,18 +243,46 @@ func (m *model) ownCalibration(c *console) (display, text string, err error) {
 // examples are the calibration inputs that a file, or the model's own text,
 // gives. What is longer than the plan is cut: the rest of the line is still
 // typical.
+//
+// A program's are lines of numbers as -in has them, and there may be none.
 func (m *model) examples(c *console, file string) ([]passes.Example, error) {
+	if m.program && file == "" {
+		return nil, nil
+	}
 	display, lines, err := m.calibration(c, file)
 	if err != nil {
 		return nil, err
 	}
 	var out []passes.Example
 	for i, line := range lines {
-		in, tokens, err := m.inputs(line, true)
+		in, err := m.example(display, i, line)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, passes.Example{Inputs: in.Values, Tokens: cmp.Or(in.Tokens, m.module.Attrs.Int("seq", 0))})
+	}
+	return out, nil
+}
+
+// example reads line i of the calibration text: a text, or what -in would be
+// given. Files are looked for beside the text.
+func (m *model) example(display string, i int, line string) (*bundle.Input, error) {
+	if m.reader.IsText() {
+		in, err := m.reader.Text(line, true)
 		if err != nil {
 			return nil, fmt.Errorf("%s: text %d: %w", display, i+1, err)
 		}
-		out = append(out, passes.Example{Inputs: in, Tokens: tokens})
+		return in, nil
 	}
-	return out, nil
+	what := fmt.Sprintf("%s: input %d", display, i+1)
+	return m.reader.Values(what, []string{line}, func(name string) ([]byte, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(display), name)
+		}
+		data, err := values.Open(name, strings.NewReader(""))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w; a line is the name of a PNG or numbers, as eval -in takes them", what, err)
+		}
+		return data, nil
+	})
 }

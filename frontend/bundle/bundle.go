@@ -32,8 +32,8 @@ type Bundle struct {
 	Synthetic bool                 // the weights are made up
 
 	model       *hf.Model // of a Hugging Face folder
-	dir         fs.FS     // of a description
-	description string    // file in dir
+	dir         fs.FS
+	description string // file in dir
 	files       *hf.Weights
 }
 
@@ -84,13 +84,13 @@ func openFolder(name, base string, dir fs.FS) (*Bundle, error) {
 }
 
 func open(name string, dir fs.FS, file string) (b *Bundle, err error) {
-	b = &Bundle{Name: name}
+	b = &Bundle{Name: name, dir: dir}
 	if file == "config.json" {
 		if b.model, err = hf.Open(dir); err != nil {
 			return nil, fmt.Errorf("bundle: %s: %w", name, err)
 		}
 	} else {
-		b.dir, b.description = dir, file
+		b.description = file
 		if b.files, err = hf.OpenWeights(dir); err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				return nil, fmt.Errorf("bundle: %s: %w", name, err)
@@ -172,6 +172,15 @@ func (b *Bundle) Labels() []string {
 		return nil
 	}
 	return b.model.Config.Labels
+}
+
+// Reader reads inputs for m, the model's module or a plan of it.
+func (b *Bundle) Reader(m *ir.Module) (*Reader, error) {
+	labels := b.Labels()
+	if labels == nil {
+		labels = m.Attrs.Strs("labels")
+	}
+	return newReader(m, b.Tokenizer, b.dir, labels, "")
 }
 
 // Close releases the weights.

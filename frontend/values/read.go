@@ -33,8 +33,8 @@ const maxFile = 1 << 30
 // none.
 const Lone = ""
 
-// Flags reads what -input flags give: a JSON object itself, a FILE, NAME=FILE,
-// or NAME=X with a number or JSON list X. open reads a file; what is the flag's
+// Flags reads what -input flags give: JSON itself, a FILE, NAME=FILE, or NAME=X
+// with a number or JSON list X. open reads a file; what is the flag's
 // name, for errors.
 func Flags(what string, args []string, open func(name string) ([]byte, error)) (map[string]List, error) {
 	all := map[string]List{}
@@ -61,7 +61,7 @@ func called(name string) string {
 }
 
 func flag(what, arg string, open func(string) ([]byte, error)) (map[string]List, error) {
-	if strings.HasPrefix(strings.TrimSpace(arg), "{") {
+	if t := strings.TrimSpace(arg); strings.HasPrefix(t, "{") || strings.HasPrefix(t, "[") {
 		return Parse(what, []byte(arg))
 	}
 	name, value, named := strings.Cut(arg, "=")

@@ -1,0 +1,218 @@
+package bundle
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nimbus/frontend/picture"
+	"nimbus/frontend/tokenizer"
+	"nimbus/frontend/values"
+	"nimbus/ir"
+	"nimbus/ir/eval"
+)
+
+// Files are what a client needs of a model beside its plan, where the model has
+// them: vocabulary, settings of tokenizer and images.
+var Files = []string{"tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json", "preprocessor_config.json"}
+
+// A Reader turns what a person has, a text, an image or numbers, into the
+// inputs of a model or of its plan, and results into an answer.
+type Reader struct {
+	main   *ir.Func
+	attrs  ir.Attrs
+	seq    int
+	labels []string
+	tok    *tokenizer.Tokenizer
+	images *picture.Processor
+	own    []*ir.Value // parameters that are this party's
+}
+
+// An Input is what a reader has read.
+type Input struct {
+	Values map[string]eval.Value
+	Tokens int // of a text, else 0
+
+	enc *tokenizer.Encoding
+}
+
+// textParams are the parameters that a text gives.
+var textParams = []string{"ids", "types", "mask", "pool"}
+
+// NewReader makes the reader of a plan for a party, or of any module for both
+// parties' inputs if party is "". dir has the model's Files.
+func NewReader(m *ir.Module, dir fs.FS, labels []string, party string) (*Reader, error) {
+	tok, err := openTokenizer(dir)
+	if err != nil {
+		return nil, err
+	}
+	return newReader(m, tok, dir, labels, party)
+}
+
+func newReader(m *ir.Module, tok *tokenizer.Tokenizer, dir fs.FS, labels []string, party string) (*Reader, error) {
+	main := m.Func("main")
+	if main == nil {
+		return nil, fmt.Errorf("module @%s has no function @main", m.Name)
+	}
+	r := &Reader{main: main, attrs: m.Attrs, labels: labels, tok: tok}
+	for _, p := range main.Params {
+		if party == "" || Owner(p) == party {
+			r.own = append(r.own, p)
+		}
+		if p.Name == "ids" {
+			r.seq = p.Type.NumElems()
+		}
+	}
+	var err error
+	if main.Param("patches") != nil && m.Attrs.Has("image") {
+		r.images, err = picture.Load(dir, m.Attrs.Int("image", 0), m.Attrs.Int("patch", 0), m.Attrs.Int("channels", 0))
+	}
+	return r, err
+}
+
+// Owner is the party whose input a parameter is.
+func Owner(p *ir.Value) string {
+	if p.Type.Kind == ir.Private {
+		return p.Type.Party
+	}
+	return p.Attrs.Ident("owner", ir.Client)
+}
+
+// IsText reports whether a text gives all inputs.
+func (r *Reader) IsText() bool {
+	return len(r.own) > 0 && !slices.ContainsFunc(r.own, func(p *ir.Value) bool { return !slices.Contains(textParams, p.Name) })
+}
+
+// Text tokenizes a text to the model's length. A model without vocabulary takes
+// token ids instead of words.
+func (r *Reader) Text(text string, truncate bool) (*Input, error) {
+	switch {
+	case strings.TrimSpace(text) == "":
+		return nil, errors.New("the text is empty")
+	case r.images != nil:
+		return nil, errors.New("the model takes images and no text: give a PNG with -input FILE.png")
+	case !r.IsText():
+		return nil, fmt.Errorf("the program takes %s and no text: give them with -input", r.wants())
+	}
+	enc, err := r.encode(text, truncate)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]eval.Value{"ids": eval.Ints(enc.IDs), "types": eval.Ints(enc.Types), "mask": eval.Ints(enc.Mask), "pool": eval.Floats(enc.Pool())}
+	in := &Input{Values: map[string]eval.Value{}, Tokens: enc.Len, enc: &enc}
+	for _, p := range r.own {
+		if in.Values[p.Name], err = fit(p, all[p.Name]); err != nil {
+			return nil, err
+		}
+	}
+	return in, nil
+}
+
+// wants lists the parameters and their types.
+func (r *Reader) wants() string {
+	if len(r.own) == 0 {
+		return "no input of this party"
+	}
+	parts := make([]string, len(r.own))
+	for i, p := range r.own {
+		parts[i] = "%" + p.Name + ": " + p.Type.String()
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (r *Reader) encode(text string, truncate bool) (tokenizer.Encoding, error) {
+	if r.tok != nil {
+		return r.tok.Encode(text, r.seq, truncate)
+	}
+	vocab, pad := r.attrs.Int("vocab", 0), r.attrs.Int("pad", 0)
+	var ids []int
+	for _, word := range strings.Fields(text) {
+		id, err := strconv.Atoi(word)
+		if err != nil || id < 0 || vocab > 0 && id >= vocab {
+			return tokenizer.Encoding{}, fmt.Errorf("the model has no vocabulary, so its text is token ids below %d, not words", vocab)
+		}
+		ids = append(ids, id)
+	}
+	if len(ids) > r.seq {
+		if !truncate {
+			return tokenizer.Encoding{}, fmt.Errorf("the text has %d tokens, the model is built for at most %d", len(ids), r.seq)
+		}
+		ids = ids[:r.seq]
+	}
+	enc := tokenizer.Encoding{Len: len(ids), Types: make([]int, r.seq), Mask: make([]int, r.seq)}
+	for i := range ids {
+		enc.Mask[i] = 1
+	}
+	for len(ids) < r.seq {
+		ids = append(ids, pad)
+	}
+	enc.IDs = ids
+	return enc, nil
+}
+
+// fit makes v an input of p: encoded where p is in fixed point.
+func fit(p *ir.Value, v eval.Value) (eval.Value, error) {
+	n := len(v.Ring) + len(v.Real)
+	if n != p.Type.NumElems() {
+		return v, fmt.Errorf("%%%s is %s, the text has %d", p.Name, p.Type, n)
+	}
+	if v.Real == nil || p.Type.Elem.Kind != ir.Fx {
+		return v, nil
+	}
+	return values.Value(p, values.List{Reals: v.Real})
+}
+
+// Read takes args for what the model takes: one text, or what -input flags give.
+func (r *Reader) Read(what string, args []string, truncate bool, open func(string) ([]byte, error)) (*Input, error) {
+	if !r.IsText() {
+		return r.Values(what, args, open)
+	}
+	if len(args) != 1 {
+		return nil, fmt.Errorf("%s: %d inputs for a model that takes one text", what, len(args))
+	}
+	return r.Text(args[0], truncate)
+}
+
+// Seq is the length of a text in tokens, 0 where no text is taken.
+func (r *Reader) Seq() int { return r.seq }
+
+// Values reads what -input flags give: an image, or numbers.
+func (r *Reader) Values(what string, args []string, open func(string) ([]byte, error)) (*Input, error) {
+	if r.images != nil {
+		return r.image(what, args, open)
+	}
+	lists, err := values.Flags(what, args, open)
+	if err != nil {
+		return nil, err
+	}
+	in, err := values.Bind(what, r.own, lists)
+	if err != nil {
+		return nil, err
+	}
+	return &Input{Values: in}, nil
+}
+
+// image reads one PNG, the patches' only source.
+func (r *Reader) image(what string, args []string, open func(string) ([]byte, error)) (*Input, error) {
+	if len(args) != 1 {
+		return nil, fmt.Errorf("%s: %d files for a model that takes one image", what, len(args))
+	}
+	data, err := open(args[0])
+	if err != nil {
+		return nil, err
+	}
+	patches, err := r.images.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", args[0], err)
+	}
+	p := r.main.Param("patches")
+	v, err := values.Value(p, values.List{Reals: patches})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", args[0], err)
+	}
+	return &Input{Values: map[string]eval.Value{p.Name: v}}, nil
+}
