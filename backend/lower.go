@@ -263,7 +263,7 @@ func chooseMatmul(op *ir.Op, u use, o Options) (ir.Attrs, error) {
 	best, bestCost := ir.Attrs(nil), 0.0
 	for t := 1; t <= m && t*n <= set.N() || t == 1; t++ {
 		d := params.MatMulDrops(set, m, k, n, t, l, u.drop, reuse)
-		c, err := cost.MatMulCost(set.Name, m, k, n, t, d)
+		c, err := cost.MatMulCost(set.Name, m, k, n, t, l, d)
 		if err != nil {
 			return nil, err
 		}

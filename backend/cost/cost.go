@@ -21,6 +21,8 @@ type Cost struct {
 	HEDec int64 // decryptions
 
 	Setup int64 // bytes once per model, server to client: encrypted weights
+
+	Work Work // what the parties compute: exact counts, but a model of what takes time
 }
 
 // Add returns the cost of a and b in sequence.
@@ -41,6 +43,7 @@ func (a Cost) With(b Cost) Cost {
 	a.HEAdd += b.HEAdd
 	a.HEDec += b.HEDec
 	a.Setup += b.Setup
+	a.Work = a.Work.plus(b.Work)
 	return a
 }
 

@@ -11,9 +11,9 @@ import (
 // saltBytes begins every section and every message of inputs.
 const saltBytes = 32
 
-// MatMulCost is that of x[m][k] times an encrypted weight [k][n] under the named set, t rows to a response, d the bits
-// left out: one message.
-func MatMulCost(set string, m, k, n, t int, d rlweparams.Drops) (Cost, error) {
+// MatMulCost is that of x[m][k] times an encrypted weight [k][n] of width bits under the named set, t rows to a response,
+// d the bits left out: one message.
+func MatMulCost(set string, m, k, n, t, width int, d rlweparams.Drops) (Cost, error) {
 	s, err := rlweparams.Lookup(set)
 	if err != nil {
 		return Cost{}, err
@@ -27,13 +27,36 @@ func MatMulCost(set string, m, k, n, t int, d rlweparams.Drops) (Cost, error) {
 	}
 	c := Cost{Depth: 1, Setup: saltBytes, HEEnc: int64(l.Responses()), HEDec: int64(l.Responses())}
 	c.HEMul = int64(m) * int64(k) * int64(l.Blocks()) * int64(s.Limbs())
+	limbs, rows := int64(s.Limbs()), int64(k)
+	var client, server, setup Counts
 	for b := range l.Blocks() {
-		c.Setup += int64(k) * int64(s.StoredPolyBytes(l.Stored(b).Len, s.Limbs(), d.Stored))
+		stored := int64(l.Stored(b).Len)
+		c.Setup += rows * int64(s.StoredPolyBytes(l.Stored(b).Len, s.Limbs(), d.Stored))
+		client[Unpack] += limbs * rows * stored
+		client[Expand] += limbs * rows * int64(s.N())
+		setup[Encrypt] += limbs * rows * (stored + int64(s.N()))
+		client[MAC] += limbs * rows * int64(m) * (stored + int64(s.N()))
 		for g := range l.Groups() {
-			c.C2S += int64(s.ResponseBytes(l.GroupRows(g).Len*l.Block(b).Len, d.C0, d.C1))
+			sent := l.GroupRows(g).Len * l.Block(b).Len
+			c.C2S += int64(s.ResponseBytes(sent, d.C0, d.C1))
+			client[Finish] += int64(s.N() + sent)
+			server[Open] += int64(s.N() + sent)
 		}
 	}
+	c.Work = inTurn(client, server, c.C2S)
+	c.Work.Server[Product] = int64(m) * rows * int64(n) // while the client works
+	c.Work.Ahead[Zero] = zeros(s, l.Responses(), width)
+	c.Work.Setup = setup
 	return c, nil
+}
+
+// zeros is the work of count encryptions of zero for responses of so many bits.
+func zeros(s rlweparams.Set, count, width int) int64 {
+	limbs := s.Resp
+	if s.ZeroFirst(width) {
+		limbs = s.Limbs()
+	}
+	return int64(count) * int64(limbs) * int64(s.N())
 }
 
 // SelectCost is that of picking tokens rows of an encrypted table [rows][cols], and one of types rows to add to each (0:
@@ -48,6 +71,9 @@ func SelectCost(set string, tokens, rows, types, cols int, d rlweparams.Drops) (
 	}
 	n := int64(tokens)
 	c := Cost{Depth: 1, C2S: n * int64(s.ResponseBytes(cols, d.C0, d.C1)), HEEnc: n, HEDec: n}
+	limbs := int64(s.Resp)
+	var client, server, setup Counts
+	client[Finish], server[Open] = n*int64(s.N()+cols), n*int64(s.N()+cols)
 	for _, count := range []int{rows, types} {
 		if count == 0 {
 			continue
@@ -57,12 +83,18 @@ func SelectCost(set string, tokens, rows, types, cols int, d rlweparams.Drops) (
 			return Cost{}, err
 		}
 		c.Setup += saltBytes + int64(r.Polys())*int64(s.StoredPolyBytes(r.Stored(), s.Resp, d.Stored))
+		client[Unpack] += n * limbs * int64(r.Stored())
+		client[Expand] += n * limbs * int64(s.N())
+		setup[Encrypt] += limbs * int64(r.Polys()) * int64(r.Stored()+s.N())
 	}
+	c.Work = inTurn(client, server, c.C2S)
+	c.Work.Setup = setup
+	c.Work.Ahead[Zero] = n * limbs * int64(s.N())
 	return c, nil
 }
 
-// MatMulSSCost is that of batch products of two shared matrices: both parties send inputs, then responses.
-func MatMulSSCost(set string, batch int, p packing.Product, choice packing.Choice) (Cost, error) {
+// MatMulSSCost is that of batch products of two shared matrices of width bits: both parties send inputs, then responses.
+func MatMulSSCost(set string, batch, width int, p packing.Product, choice packing.Choice) (Cost, error) {
 	s, err := rlweparams.Lookup(set)
 	if err != nil {
 		return Cost{}, err
@@ -74,12 +106,40 @@ func MatMulSSCost(set string, batch int, p packing.Product, choice packing.Choic
 	in, out := packing.ProductBytes(s, p, choice)
 	r, k, c := t.Grid(p)
 	n := int64(batch)
-	return Cost{
+	cost := Cost{
 		C2S: n * (in + out), S2C: n * (in + out), Depth: 2,
 		HEEnc: 2 * n * int64(t.Inputs(p)+t.Outputs(p)),
 		HEMul: 2 * n * int64(r) * int64(k) * int64(c) * int64(s.Limbs()),
 		HEDec: 2 * n * int64(t.Outputs(p)),
-	}, nil
+	}
+	plain := r * k
+	if t.EncryptA {
+		plain = k * c
+	}
+	inputs, outputs := int64(t.Inputs(p)), int64(t.Outputs(p))
+	// Two transforms of an input, two of an output; a product takes a seventh.
+	transforms := 2*inputs + int64(plain) + 2*outputs + int64(2*r*k*c)/7
+	poly := n * int64(s.N()) * int64(s.Limbs())
+	each := Counts{
+		Encrypt: 2 * poly * inputs, Unpack: poly * inputs, Expand: poly * inputs,
+		Finish:  n * (outputs*int64(s.N()) + int64(p.Rows*p.Cols)),
+		Open:    n * (outputs*int64(s.N()) + int64(p.Rows*p.Cols)),
+		Product: n * int64(p.Rows) * int64(p.Inner) * int64(p.Cols),
+	}
+	each[ntt(s)] = poly * transforms
+	cost.Work = atOnce(each, n*(in+out))
+	cost.Work.Ahead[Zero] = zeros(s, batch*t.Outputs(p), width)
+	return cost, nil
+}
+
+// ntt is the step that transforms residues of a set.
+func ntt(s rlweparams.Set) Step {
+	for _, q := range s.Q {
+		if q >= 1<<52 {
+			return WideNTT
+		}
+	}
+	return NTT
 }
 
 // SessionKeysCost is that of swapping public keys of the named sets at the start of a session.

@@ -65,13 +65,13 @@ func TestMatMulCost(t *testing.T) {
 			_, err := m.Server(c, key, x, w)
 			return err
 		})
-		c, err := cost.MatMulCost(m.Set, m.M, m.K, m.N, m.T, m.Drops())
+		c, err := cost.MatMulCost(m.Set, m.M, m.K, m.N, m.T, m.Width, m.Drops())
 		measured(t, m.String(), c, err, r)
 		if c.Setup != int64(data.Len()) {
 			t.Errorf("%v: section of %d bytes, the formula says %d", m, data.Len(), c.Setup)
 		}
 	}
-	if _, err := cost.MatMulCost("n4096", 1, 1, 4096, 2, rlweparams.Drops{}); err == nil {
+	if _, err := cost.MatMulCost("n4096", 1, 1, 4096, 2, 37, rlweparams.Drops{}); err == nil {
 		t.Error("two rows of 4096 in a response")
 	}
 }
@@ -144,7 +144,7 @@ func TestMatMulSSCost(t *testing.T) {
 			}
 		}
 		r = transporttest.TwoParty(t, run(0), run(1))
-		c, err = cost.MatMulSSCost(m.Set, m.Batch, packing.Product{Rows: m.Rows, Inner: m.Inner, Cols: m.Cols},
+		c, err = cost.MatMulSSCost(m.Set, m.Batch, m.Width, packing.Product{Rows: m.Rows, Inner: m.Inner, Cols: m.Cols},
 			packing.Choice{Tile: m.Tile, DropC0: m.DropC0, DropC1: m.DropC1})
 		measured(t, m.String(), c, err, r)
 	}

@@ -15,30 +15,45 @@ type cots struct {
 	choices int64 // bytes, receiver to sender
 	payload int64 // bytes, sender to receiver
 	count   int64
+	values  int64 // masked numbers
+	leaves  int64 // words of 1-of-2^b OTs
 }
 
 func (c *cots) add(n, cols, width int) {
 	c.choices += packed(n, 1)
 	c.payload += packed(n*cols, width)
 	c.count += int64(n)
+	c.values += int64(n * cols)
 }
+
+// sender and receiver are what the two ends of a direction compute.
+func (c cots) sender() Counts   { return Counts{COTSend: c.count, Value: c.values, Leaf: c.leaves} }
+func (c cots) receiver() Counts { return Counts{COTReceive: c.count, Value: c.values} }
 
 func serverSends(c cots) Cost {
 	if c.count == 0 {
 		return Cost{}
 	}
-	return Cost{C2S: c.choices, S2C: c.payload, COTServerSends: c.count, Depth: 2}
+	return Cost{C2S: c.choices, S2C: c.payload, COTServerSends: c.count, Depth: 2,
+		Work: inTurn(c.receiver(), c.sender(), c.choices+c.payload)}
 }
 
 func clientSends(c cots) Cost {
 	if c.count == 0 {
 		return Cost{}
 	}
-	return Cost{S2C: c.choices, C2S: c.payload, COTClientSends: c.count, Depth: 2}
+	return Cost{S2C: c.choices, C2S: c.payload, COTClientSends: c.count, Depth: 2,
+		Work: inTurn(c.sender(), c.receiver(), c.choices+c.payload)}
 }
 
 // both is the same set of OTs in both directions, in the same half-rounds.
-func both(c cots) Cost { return serverSends(c).With(clientSends(c)) }
+func both(c cots) Cost {
+	sum := serverSends(c).With(clientSends(c))
+	if c.count > 0 {
+		sum.Work = atOnce(c.sender().plus(c.receiver()), c.choices+c.payload)
+	}
+	return sum
+}
 
 // MuxCost is that of b·x for n values of width bits: one round trip.
 func MuxCost(n, width int) Cost {
@@ -113,6 +128,7 @@ func cmpCost(n, keep, cuts int) (leaf, tree Cost) {
 		}
 		c.payload += packed(messages, width)
 		c.count += int64(n * b)
+		c.leaves += int64(n << b)
 	}
 	leaf = serverSends(c)
 	for count := len(digits); count > 1; count = (count + 1) / 2 {

@@ -142,7 +142,7 @@ func heSelect(o *ir.Op) (Cost, error) {
 func heMatmul(o *ir.Op) (Cost, error) {
 	x, w := arg(o, 0), arg(o, 1)
 	return MatMulCost(o.Attrs.Ident("set", ""), x.NumElems()/x.Last(), x.Last(), w.Last(), o.Attrs.Int("tile", 1),
-		drops(o))
+		x.Elem.Width, drops(o))
 }
 
 // ProductOf is the shape of a product of two shared matrices, and how many.
@@ -159,7 +159,7 @@ func heMatmulSS(o *ir.Op) (Cost, error) {
 	if len(t) != 4 {
 		return Cost{}, fmt.Errorf("tile = %v, want [rows, inner, columns, 1 if the first operand is encrypted]", t)
 	}
-	return MatMulSSCost(o.Attrs.Ident("set", ""), batch, p, packing.Choice{
+	return MatMulSSCost(o.Attrs.Ident("set", ""), batch, arg(o, 0).Elem.Width, p, packing.Choice{
 		Tile:   packing.Tile{Rows: t[0], Inner: t[1], Cols: t[2], EncryptA: t[3] != 0},
 		DropC0: o.Attrs.Int("drop_c0", 0), DropC1: o.Attrs.Int("drop_c1", 0),
 	})

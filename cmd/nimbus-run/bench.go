@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"nimbus/backend/cost"
 	"nimbus/runtime"
 )
 
@@ -41,6 +42,7 @@ enough.`,
 		fs.IntVar(&o.cores, "cores", 0, "hold each party to `N` cores (default: both share all)")
 		fs.IntVar(&o.softSpoken, "softspoken", 8, "field size exponent `K` of the OT extension of a plan compiled here: 2, 4 or 8")
 		fs.IntVar(&o.runs, "runs", 3, "run the inference `N` times, each over a connection of its own")
+		fs.StringVar(&o.profile, "profile", "", "write this machine's profile to `FILE`; of model and block: predict times with the one in FILE")
 		fs.BoolVar(&o.json, "json", false, "print one line of JSON")
 		fs.BoolVar(&o.ops, "ops", false, "print a table of the ops and one of the parts too")
 		return func(ctx context.Context, args []string) error {
@@ -49,6 +51,8 @@ enough.`,
 			}
 			if len(args) == 1 {
 				o.what = args[0]
+			} else if o.profile != "" {
+				o.what = "profile"
 			}
 			return bench(ctx, o)
 		}
@@ -56,9 +60,9 @@ enough.`,
 }
 
 type benchOptions struct {
-	what, model                             string
+	what, model, profile                    string
 	layers, tokens, cores, softSpoken, runs int
-	link                                    link
+	link                                    cost.Link
 	json, ops                               bool
 }
 
@@ -93,6 +97,15 @@ func bench(ctx context.Context, o benchOptions) error {
 			return err
 		}
 		return print(o, r, r.print)
+	case "profile":
+		if o.profile == "" {
+			return usagef("%v", errNoProfile)
+		}
+		r, err := benchProfile(o)
+		if err != nil {
+			return err
+		}
+		return print(o, r, func() { r.print(); r.printFit() })
 	case "ot", "cmp":
 		r, err := benchPair(o)
 		if err != nil {

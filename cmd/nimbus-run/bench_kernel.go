@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"nimbus/backend/cost"
 	"nimbus/internal/kernel"
 	"nimbus/internal/z2k"
 )
@@ -22,6 +23,9 @@ type kernelResult struct {
 	CPUs   int          `json:"cpus"`
 	GOARCH string       `json:"goarch"`
 	Rates  []kernelRate `json:"rates"`
+
+	profile *cost.Profile // of the machine, if that was measured, and
+	samples []cost.Sample // what it was fitted to
 }
 
 // kernelRate is one line: a number of things in some time.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"nimbus/backend/cost"
 	"nimbus/frontend/bundle"
 	"nimbus/internal/z2k"
 	"nimbus/ir"
@@ -159,7 +160,7 @@ type pair struct {
 	pid    int // of the server
 	id     *tls.Identity
 	server tls.Fingerprint
-	link   link
+	link   cost.Link
 }
 
 // dial connects, over the link.
@@ -168,7 +169,7 @@ func (p *pair) dial() (*tls.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tls.Client(p.ctx, p.link.shape(raw), tls.Config{
+	return tls.Client(p.ctx, shape(p.link, raw), tls.Config{
 		Identity: p.id, Peers: []tls.Fingerprint{p.server},
 		Options: []transport.Option{transport.Timeout(benchTimeout)},
 	})

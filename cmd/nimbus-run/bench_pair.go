@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 
 	"nimbus/backend/cost"
@@ -19,15 +20,28 @@ import (
 	"nimbus/runtime/ot"
 	"nimbus/runtime/share"
 	"nimbus/runtime/transport"
+	"nimbus/runtime/transport/tls"
 )
 
-// benchPair measures ot or cmp between two processes. What travels is about
-// random numbers that both know: the connection is neither secret nor
-// authenticated.
+// benchPair measures ot, cmp or steps between two processes, over the kind of
+// connection that sessions have. Both are the same party to it.
 func benchPair(o benchOptions) (*kernelResult, error) {
 	h := holdTo(o.cores)
 	defer h.release()
 	if err := h.peer(); err != nil {
+		return nil, err
+	}
+	dir, cleanup, err := tempDir()
+	if err != nil {
+		return nil, err
+	}
+	defer cleanup()
+	id, err := tls.Generate("bench", benchTimeout)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "identity")
+	if err := id.Save(file); err != nil {
 		return nil, err
 	}
 	exe, err := os.Executable()
@@ -35,7 +49,7 @@ func benchPair(o benchOptions) (*kernelResult, error) {
 		return nil, err
 	}
 	var log tail
-	cmd := exec.Command(exe, peerCommand.name, "-link", o.link.String(), o.what)
+	cmd := exec.Command(exe, peerCommand.name, "-link", o.link.String(), "-identity", file, o.what)
 	cmd.Stderr = &log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -59,7 +73,10 @@ func benchPair(o benchOptions) (*kernelResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn := transport.FromNet(o.link.shape(raw))
+	conn, err := tls.Client(context.Background(), shape(o.link, raw), tls.Config{Identity: id, Peers: []tls.Fingerprint{id.Fingerprint()}})
+	if err != nil {
+		return nil, err
+	}
 	defer conn.Close()
 	r := newKernelResult(o, h)
 	if err := pairs[o.what](conn, share.Client, r); err != nil {
@@ -69,18 +86,23 @@ func benchPair(o benchOptions) (*kernelResult, error) {
 }
 
 // pairs are the benchmarks of two parties; the client fills the result.
-var pairs = map[string]func(conn transport.Conn, party int, r *kernelResult) error{"ot": pairOT, "cmp": pairCmp}
+var pairs = map[string]func(conn transport.Conn, party int, r *kernelResult) error{"ot": pairOT, "cmp": pairCmp, "profile": pairProfile}
 
 // peerCommand is the other party of benchPair.
 var peerCommand = &command{
 	name: "bench-peer",
-	args: "ot|cmp",
+	args: "ot|cmp|profile",
 	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
-		var l link
+		var l cost.Link
 		fs.Var(&l, "link", linkUsage)
-		return func(_ context.Context, args []string) error {
+		identity := fs.String("identity", "", "")
+		return func(ctx context.Context, args []string) error {
 			if len(args) != 1 || pairs[args[0]] == nil {
-				return usagef("wants ot or cmp")
+				return usagef("wants ot, cmp or profile")
+			}
+			id, err := tls.Load(*identity)
+			if err != nil {
+				return err
 			}
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -92,7 +114,10 @@ var peerCommand = &command{
 			if err != nil {
 				return err
 			}
-			conn := transport.FromNet(l.shape(raw))
+			conn, err := tls.Server(ctx, shape(l, raw), tls.Config{Identity: id, Peers: []tls.Fingerprint{id.Fingerprint()}})
+			if err != nil {
+				return err
+			}
 			defer conn.Close()
 			return pairs[args[0]](conn, share.Server, nil)
 		}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,4 +47,29 @@ func pin(cpus []int) error {
 		}
 	}
 	return nil
+}
+
+// computed is the time that this process has computed so far.
+func computed() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return time.Since(started)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+var started = time.Now()
+
+// cpuModel is what the system calls its processors.
+func cpuModel() string {
+	data, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "unknown processors"
+	}
+	for line := range bytes.Lines(data) {
+		if name, value, ok := bytes.Cut(line, []byte(":")); ok && string(bytes.TrimSpace(name)) == "model name" {
+			return string(bytes.TrimSpace(value))
+		}
+	}
+	return "unknown processors"
 }

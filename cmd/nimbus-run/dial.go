@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"nimbus/backend/cost"
 	"nimbus/runtime"
 	"nimbus/runtime/transport"
 	"nimbus/runtime/transport/tls"
@@ -67,10 +68,10 @@ func listen(addr string) (net.Listener, error) {
 
 // authenticator returns what a server does with an accepted connection: TLS
 // with one of the trusted clients, over a link of the given shape.
-func authenticator(ctx context.Context, id *tls.Identity, trust []tls.Fingerprint, timeout time.Duration, l link) func(net.Conn) (transport.Conn, runtime.Peer, error) {
+func authenticator(ctx context.Context, id *tls.Identity, trust []tls.Fingerprint, timeout time.Duration, l cost.Link) func(net.Conn) (transport.Conn, runtime.Peer, error) {
 	cfg := tls.Config{Identity: id, Peers: trust, Options: []transport.Option{transport.Timeout(timeout)}}
 	return func(raw net.Conn) (transport.Conn, runtime.Peer, error) {
-		conn, err := tls.Server(ctx, l.shape(raw), cfg)
+		conn, err := tls.Server(ctx, shape(l, raw), cfg)
 		if err != nil {
 			return nil, runtime.Peer{}, err
 		}

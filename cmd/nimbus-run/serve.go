@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"nimbus/backend/cost"
 	"nimbus/frontend/bundle"
 	"nimbus/ir"
 	"nimbus/runtime"
@@ -57,7 +58,7 @@ type serveOptions struct {
 	sessions              int
 	timeout               time.Duration
 	set                   settings
-	link                  link
+	link                  cost.Link
 	untilEOF              bool
 }
 
