@@ -26,7 +26,7 @@ import (
 // tests import them.
 const rules = `
 internal/golden, internal/prg, internal/tensor, internal/z2k, internal/kernel,
-internal/rlweparams, internal/analyzers, ir, models, frontend/tokenizer, frontend/picture,
+internal/rlweparams, internal/otparams, internal/analyzers, ir, models, frontend/tokenizer, frontend/picture,
 tests/shared, runtime/transport;
 
 # Arithmetic that compiler and runtime share.
@@ -45,14 +45,14 @@ frontend/bristol, ir/eval < frontend/values;
 frontend, ir/weights, models < frontend/hf;
 frontend/hf, frontend/synth, frontend/tokenizer, frontend/picture, frontend/values < frontend/bundle;
 
-ir/plan, internal/packing, internal/fixed < backend/cost;
+ir/plan, internal/packing, internal/fixed, internal/otparams < backend/cost;
 backend/cost < backend/params, backend/rules;
 passes, backend/params, backend/rules < backend;
 
 # The runtime.
 internal/z2k, internal/tensor < runtime/share;
 internal/prg, internal/kernel < runtime/corr/baseot;
-runtime/transport, runtime/corr/baseot < runtime/corr;
+runtime/transport, runtime/corr/baseot, internal/otparams < runtime/corr;
 runtime/corr < runtime/corr/corrtest;
 runtime/transport < runtime/transport/mem, runtime/transport/tls;
 runtime/transport/mem < runtime/transport/sim, runtime/transport/transporttest;

@@ -8,6 +8,6 @@
 // stays, serves every other machine, and a test compares the two.
 //
 // Read first: [CRH] (the hash that breaks the correlation of correlated OT),
-// [Streams] and [Doubler] (the generators of OT extension), [Transpose128],
-// [Combine].
+// [Streams], [Doubler] and [LocalCode] (the generators of OT extension),
+// [Transpose128], [Combine].
 package kernel

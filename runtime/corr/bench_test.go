@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"testing"
 
+	"nimbus/internal/otparams"
 	"nimbus/internal/prg"
 	"nimbus/runtime/corr"
-	"nimbus/runtime/corr/baseot"
 	"nimbus/runtime/transport"
 	"nimbus/runtime/transport/mem"
 )
@@ -25,10 +25,15 @@ func (l *loop) Recv(want int) ([]byte, error) { return l.next(want), nil }
 // BenchmarkExtend measures one party's time per COT. The sender reads random
 // corrections, which cost it the same as the true ones.
 func BenchmarkExtend(b *testing.B) {
-	const n = 1 << 17
-	for _, k := range []int{2, 4, 8} {
+	const n = 1 << 19
+	benched := []corr.Extension{corr.SoftSpoken{K: 2}, corr.SoftSpoken{K: 4}, corr.SoftSpoken{K: 8}}
+	for _, e := range otparams.Extensions() {
+		if e.Silent() {
+			benched = append(benched, corr.Ferret{LPN: e.LPN})
+		}
+	}
+	for _, ext := range benched {
 		a, z := mem.Pipe()
-		ext := corr.SoftSpoken{K: k, Base: baseot.Ristretto{}}
 		ends := make(chan *corr.Ends, 1)
 		swap := &swapConn{Conn: a}
 		go func() {
@@ -43,30 +48,31 @@ func BenchmarkExtend(b *testing.B) {
 		l := &loop{next: func(want int) []byte { return make([]byte, want) }}
 		swap.Conn = l
 		keys, choice := make([]corr.Block, n), make([]byte, n/8)
-		b.Run(fmt.Sprintf("receiver/k=%d", k), func(b *testing.B) {
+		b.Run(fmt.Sprintf("receiver/%v", ext), func(b *testing.B) {
 			l.sent = 0
 			for b.Loop() {
 				if err := mine.Receiver.Extend(keys, choice); err != nil {
 					b.Fatal(err)
 				}
 			}
-			perCOT(b, n)
-			b.ReportMetric(float64(l.sent)/float64(b.N*n), "B/COT")
+			perCOT(b, n, l)
 		})
-		b.Run(fmt.Sprintf("sender/k=%d", k), func(b *testing.B) {
+		b.Run(fmt.Sprintf("sender/%v", ext), func(b *testing.B) {
+			l.sent = 0
 			for b.Loop() {
 				if err := mine.Sender.Extend(keys); err != nil {
 					b.Fatal(err)
 				}
 			}
-			perCOT(b, n)
+			perCOT(b, n, l)
 		})
 		a.Close()
 		z.Close()
 	}
 }
 
-func perCOT(b *testing.B, n int) {
+func perCOT(b *testing.B, n int, l *loop) {
+	b.ReportMetric(float64(l.sent)/float64(b.N*n), "B/COT")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/COT")
 }
 

@@ -210,18 +210,20 @@ func (c *Corr) extend(asSender, asReceiver int) error {
 	}
 	asSender, asReceiver = roundUp(asSender), roundUp(asReceiver)
 	for asSender > 0 || asReceiver > 0 {
-		// First as receiver, which in the extensions so far sends first, so that
-		// the two directions cross on the wire.
-		n := min(asReceiver, c.call)
-		if err := c.receive(n); err != nil {
+		// First as the one that speaks, so that the two directions cross on the
+		// wire.
+		s, r := min(asSender, c.call), min(asReceiver, c.call)
+		first, second := func() error { return c.receive(r) }, func() error { return c.send(s) }
+		if c.ends.SenderSpeaks {
+			first, second = second, first
+		}
+		if err := first(); err != nil {
 			return c.fail(err)
 		}
-		asReceiver -= n
-		n = min(asSender, c.call)
-		if err := c.send(n); err != nil {
+		if err := second(); err != nil {
 			return c.fail(err)
 		}
-		asSender -= n
+		asSender, asReceiver = asSender-s, asReceiver-r
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"nimbus/internal/golden"
+	"nimbus/internal/otparams"
 	"nimbus/internal/prg"
 	"nimbus/runtime/corr"
 	"nimbus/runtime/corr/baseot"
@@ -20,6 +21,18 @@ import (
 	"nimbus/runtime/transport"
 	"nimbus/runtime/transport/transporttest"
 )
+
+// extensions are what the tests of a whole session run with: every kind, and of the silent
+// ones the smallest set and one that starts from it.
+var extensions = []corr.Extension{corr.SoftSpoken{K: 2}, corr.SoftSpoken{K: 4}, corr.SoftSpoken{K: 8}, ferret("ferret10"), ferret("ferret11")}
+
+func ferret(name string) corr.Ferret {
+	e, err := otparams.Find(name)
+	if err != nil {
+		panic(err)
+	}
+	return corr.Ferret{LPN: e.LPN}
+}
 
 // taken is what both parties hold of one direction.
 type taken struct {
@@ -111,11 +124,11 @@ func session(t *testing.T, cfg corr.Config, body func(party int, conn transport.
 }
 
 func TestCorrelation(t *testing.T) {
-	for _, k := range []int{2, 4, 8} {
-		t.Run(fmt.Sprint("k=", k), func(t *testing.T) {
+	for _, ext := range extensions {
+		t.Run(ext.String(), func(t *testing.T) {
 			var dir [2]taken // by sending party
 			sizes := []int{1, 7, 0, 128, 1000, 8192, 8193, 3, 40001}
-			session(t, corr.Config{Ext: corr.SoftSpoken{K: k}}, func(p int, _ transport.Conn, c *corr.Corr) error {
+			session(t, corr.Config{Ext: ext}, func(p int, _ transport.Conn, c *corr.Corr) error {
 				if err := c.Prefill(500*(1+p), 500*(2-p)); err != nil {
 					return err
 				}
@@ -143,8 +156,10 @@ func TestCorrelation(t *testing.T) {
 }
 
 func TestBaseSchemes(t *testing.T) {
-	for _, base := range []baseot.Scheme{baseot.Ristretto{}, baseot.MLKEM{}} {
-		cfg := corr.Config{Ext: corr.SoftSpoken{K: 8, Base: base}}
+	f := ferret("ferret10")
+	f.Base = baseot.MLKEM{}
+	for _, ext := range []corr.Extension{corr.SoftSpoken{K: 8}, corr.SoftSpoken{K: 8, Base: baseot.MLKEM{}}, f} {
+		cfg := corr.Config{Ext: ext}
 		var dir [2]taken
 		session(t, cfg, func(p int, conn transport.Conn, c *corr.Corr) error {
 			c2s, s2c := corr.BaseBytes(cfg)
@@ -185,8 +200,8 @@ func TestDealer(t *testing.T) {
 }
 
 func TestBytes(t *testing.T) {
-	for _, k := range []int{2, 4, 8} {
-		cfg := corr.Config{Ext: corr.SoftSpoken{K: k}}
+	for _, ext := range extensions {
+		cfg := corr.Config{Ext: ext}
 		for _, n := range [][2]int{{0, 0}, {1, 0}, {129, 8192}, {8193, 70000}} {
 			r := session(t, cfg, func(p int, conn transport.Conn, c *corr.Corr) error {
 				base := conn.Stats()
@@ -220,8 +235,15 @@ func TestBytes(t *testing.T) {
 				}
 				return nil
 			})
-			if r.ClientStats.Depth > 3 {
-				t.Errorf("k=%d %v: depth %d, expected at most 3", k, n, r.ClientStats.Depth)
+			most := 3
+			if f, ok := ext.(corr.Ferret); ok {
+				most = 4 // SoftSpoken's corrections
+				if _, nested := f.LPN.Start(); nested {
+					most = 5
+				}
+			}
+			if r.ClientStats.Depth > most {
+				t.Errorf("%v %v: depth %d, expected at most %d", ext, n, r.ClientStats.Depth, most)
 			}
 		}
 	}
@@ -387,8 +409,9 @@ func TestParts(t *testing.T) {
 }
 
 func TestHostilePeer(t *testing.T) {
-	ext := corr.SoftSpoken{K: 4}
-	setup, _ := ext.SetupBytes()
+	var soft corr.Extension = corr.SoftSpoken{K: 4}
+	silent := ferret("ferret10")
+	setup, _ := soft.SetupBytes()
 	reply := 128*64 + 128*32
 	request := int(setup) - reply
 	tests := []struct {
@@ -401,17 +424,27 @@ func TestHostilePeer(t *testing.T) {
 		{"zero request", func(c transport.Conn) error { return say(c, bytes.Repeat([]byte{1}, request)) }, "not the canonical encoding"},
 		{"hang up", func(c transport.Conn) error { _, err := c.RecvMax(1 << 20); return err }, "receive request"},
 		{"bad reply", func(c transport.Conn) error {
-			return corrupt(c, 1, func(b []byte) []byte { b[5] ^= 1; return b })
+			return corrupt(c, soft, 1, func(b []byte) []byte { b[5] ^= 1; return b })
 		}, "reply, OT 0, element 0"},
 		{"short reply", func(c transport.Conn) error {
-			return corrupt(c, 1, func(b []byte) []byte { return b[1:] })
+			return corrupt(c, soft, 1, func(b []byte) []byte { return b[1:] })
 		}, "receive reply"},
 		{"short corrections", func(c transport.Conn) error {
-			return corrupt(c, 2, func(b []byte) []byte { return b[:len(b)-1] })
+			return corrupt(c, soft, 2, func(b []byte) []byte { return b[:len(b)-1] })
 		}, "receive corrections"},
+		{"silent, short corrections", func(c transport.Conn) error {
+			return corrupt(c, silent, 2, func(b []byte) []byte { return b[:len(b)-1] })
+		}, "receive corrections"},
+		{"silent, long trees", func(c transport.Conn) error {
+			return corrupt(c, silent, 4, func(b []byte) []byte { return append(b, 0) })
+		}, "receive trees"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			ext := soft
+			if strings.HasPrefix(test.name, "silent") {
+				ext = silent
+			}
 			victim := func(conn transport.Conn) error {
 				c, err := corr.Setup(conn, 0, corr.Config{Ext: ext}, prg.New(prg.Seed{3}))
 				if err != nil {
@@ -459,8 +492,8 @@ func say(conn transport.Conn, msg []byte) error {
 }
 
 // corrupt runs an honest party except that message number nth is changed.
-func corrupt(conn transport.Conn, nth int, change func([]byte) []byte) error {
-	c, err := corr.Setup(&corrupter{conn, nth, change}, 1, corr.Config{Ext: corr.SoftSpoken{K: 4}}, prg.New(prg.Seed{4}))
+func corrupt(conn transport.Conn, ext corr.Extension, nth int, change func([]byte) []byte) error {
+	c, err := corr.Setup(&corrupter{conn, nth, change}, 1, corr.Config{Ext: ext}, prg.New(prg.Seed{4}))
 	if err != nil {
 		return err
 	}
@@ -484,6 +517,11 @@ func TestBadArguments(t *testing.T) {
 	for _, k := range []int{-1, 0, 1, 3, 16} {
 		if _, err := corr.Setup(nil, 0, corr.Config{Ext: corr.SoftSpoken{K: k}}, prg.New(prg.Seed{})); err == nil {
 			t.Errorf("k = %d accepted", k)
+		}
+	}
+	for _, set := range []otparams.LPN{{}, {Trees: 1280, LogSecret: 19, Depth: 13}, {Trees: 850, LogSecret: 15, Depth: 10}} {
+		if _, err := corr.Setup(nil, 0, corr.Config{Ext: corr.Ferret{LPN: set}}, prg.New(prg.Seed{})); err == nil || !strings.Contains(err.Error(), "not in the table") {
+			t.Errorf("%v: error %v", set, err)
 		}
 	}
 	if _, err := corr.Setup(nil, 2, corr.Config{}, prg.New(prg.Seed{})); err == nil {
@@ -512,12 +550,12 @@ func TestPrintsNothing(t *testing.T) {
 func TestWire(t *testing.T) {
 	const file = "testdata/wire.golden"
 	var got strings.Builder
-	for _, k := range []int{2, 4, 8} {
-		r := session(t, corr.Config{Ext: corr.SoftSpoken{K: k}}, func(p int, _ transport.Conn, c *corr.Corr) error {
+	for _, ext := range extensions {
+		r := session(t, corr.Config{Ext: ext}, func(p int, _ transport.Conn, c *corr.Corr) error {
 			return c.Prefill(3000+67000*p, 70000-67000*p)
 		})
-		fmt.Fprintf(&got, "softspoken-k%d client %s\n", k, r.Client.SentDigest())
-		fmt.Fprintf(&got, "softspoken-k%d server %s\n", k, r.Server.SentDigest())
+		fmt.Fprintf(&got, "%v client %s\n", ext, r.Client.SentDigest())
+		fmt.Fprintf(&got, "%v server %s\n", ext, r.Server.SentDigest())
 	}
 	if golden.Updating() {
 		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {

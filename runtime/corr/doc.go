@@ -10,12 +10,13 @@
 // An [Extension] turns base OTs into COTs. [SoftSpoken] is the small-field
 // subspace VOLE of Roy ("SoftSpokenOT: Quieter OT Extension from Small-Field
 // Silent VOLE in the Minicrypt Model", CRYPTO 2022) in its semi-honest form.
-// Another extension, such as a silent one that bootstraps itself from
-// SoftSpoken, is one more implementation of the interface.
+// [Ferret] is a silent one (Yang, Weng, Lan, Zhang and Wang, CCS 2020), which starts
+// from SoftSpoken and then puts a tenth of a byte per COT on the wire.
 //
 // The package must not know what COTs are used for: no ring, no share, no
-// comparison. Security is semi-honest after the base OTs: a malicious receiver
-// of the extension could learn bits of Δ, since there is no consistency check.
+// comparison. Security is semi-honest after the base OTs: there is no consistency
+// check, so a malicious receiver of SoftSpoken could learn bits of Δ, a malicious
+// sender of Ferret choice bits.
 //
-// Read first: [Corr], [Extension], [SoftSpoken]; then baseot.
+// Read first: [Corr], [Extension], [SoftSpoken], [Ferret]; then baseot.
 package corr

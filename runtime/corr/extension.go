@@ -35,8 +35,8 @@ type Extension interface {
 	Setup(conn transport.Conn, party int, rng *prg.PRG) (*Ends, error)
 	// SetupBytes is what Setup puts on the wire, exactly.
 	SetupBytes() (clientToServer, serverToClient int64)
-	// Bytes is what making n COTs, rounded up to a multiple of Granule, puts on
-	// the wire, exactly.
+	// Bytes is what making the first n COTs of a session in one direction, rounded
+	// up to a multiple of Granule, puts on the wire after Setup, exactly.
 	Bytes(n int) (receiverToSender, senderToReceiver int64)
 }
 
@@ -45,6 +45,9 @@ type Ends struct {
 	Sender   Sender   // of the COTs this party sends
 	Receiver Receiver // of the COTs this party receives
 	Salt     Block    // fresh, public and equal at both parties
+	// SenderSpeaks says which of the two Extends waits for the other: the receiver's
+	// if it is set, else the sender's.
+	SenderSpeaks bool
 }
 
 // A Sender makes COTs as their sender.

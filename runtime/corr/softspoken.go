@@ -91,6 +91,11 @@ func (s SoftSpoken) replyBytes() int {
 // of the direction in which they send COTs, then both answer the peer's request
 // and append the corrections of their trees: two messages each way, one round.
 func (s SoftSpoken) Setup(conn transport.Conn, party int, rng *prg.PRG) (*Ends, error) {
+	return s.setup(conn, party, Block{}, rng)
+}
+
+// setup is Setup with those bits of Δ set that are set in ones.
+func (s SoftSpoken) setup(conn transport.Conn, party int, ones Block, rng *prg.PRG) (*Ends, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
@@ -100,6 +105,7 @@ func (s SoftSpoken) Setup(conn transport.Conn, party int, rng *prg.PRG) (*Ends, 
 	var deltaBytes [kernel.BlockBytes]byte
 	rng.Child("corr delta").Read(deltaBytes[:])
 	delta := kernel.LoadBlock(deltaBytes[:])
+	delta[0], delta[1] = delta[0]|ones[0], delta[1]|ones[1]
 	choices := s.baseChoices(delta)
 	salts := make([][]byte, 2)
 	salts[party] = make([]byte, kernel.BlockBytes)

@@ -1,0 +1,50 @@
+package kernel
+
+import "fmt"
+
+// GrowLevel replaces the n nodes of one level of a half-tree, nodes[:n], by their 2n
+// children, in place, and returns the sums of all left and of all right children. The
+// children of node p with hash h are h and h ⊕ p (Guo, Yang, Wang, Zhang, Xie, Liu and
+// Zhao, "Half-Tree", EUROCRYPT 2023); hashes holds those of nodes[:n]. The bits of clear
+// are cleared in all children.
+//
+// Node number path is unknown and 0: its hash counts as 0, and so its children and what
+// they add to the sums. The path is a secret: it does not decide what memory is read or
+// written. A tree that is known as a whole has the path -1.
+func GrowLevel(nodes, hashes []Block, path int, clear Block) (left, right Block) {
+	n := len(hashes)
+	if len(nodes) < 2*n {
+		panic(fmt.Sprintf("kernel: internal error: %d children in %d nodes", 2*n, len(nodes)))
+	}
+	nodes = nodes[:2*n]
+	for j := n - 1; j >= 0; j-- {
+		known := ^equalMask(j, path)
+		p, h := nodes[j], hashes[j]
+		l0, l1 := h[0]&known, h[1]&known
+		r0, r1 := l0^p[0], l1^p[1]
+		l0, l1, r0, r1 = l0&^clear[0], l1&^clear[1], r0&^clear[0], r1&^clear[1]
+		nodes[2*j], nodes[2*j+1] = Block{l0, l1}, Block{r0, r1}
+		left[0], left[1] = left[0]^l0, left[1]^l1
+		right[0], right[1] = right[0]^r0, right[1]^r1
+	}
+	return left, right
+}
+
+// PatchPair adds left and right to nodes 2·pair and 2·pair + 1. The pair is a secret: all
+// nodes are read and written.
+func PatchPair(nodes []Block, pair int, left, right Block) {
+	for j := range len(nodes) / 2 {
+		m := equalMask(j, pair)
+		two := nodes[2*j : 2*j+2 : 2*j+2]
+		two[0][0] ^= m & left[0]
+		two[0][1] ^= m & left[1]
+		two[1][0] ^= m & right[0]
+		two[1][1] ^= m & right[1]
+	}
+}
+
+// equalMask is all ones if a = b and 0 if not, in constant time.
+func equalMask(a, b int) uint64 {
+	x := uint64(a ^ b)
+	return uint64(int64((x|-x)^1<<63) >> 63)
+}
