@@ -106,32 +106,45 @@ func MulCost(rows, cols, width, vbits int) Cost {
 	return clientSends(c)
 }
 
-// CmpCost is that of comparing n values with cuts cuts each, keep bits kept.
-func CmpCost(n, keep, cuts int) Cost {
-	leaf, tree := cmpCost(n, keep, cuts)
-	return leaf.Add(tree)
+// SelectBitsCost is that of n selections of width bits by a function of k shared
+// bits each: one round trip.
+func SelectBitsCost(n, k, width int) Cost { return both(lookup(n, k, width)) }
+
+// lookup is n 1-of-2^b OTs of values of width bits, the first of which is not
+// sent.
+func lookup(n, b, width int) cots {
+	return cots{choices: packed(n*b, 1), payload: packed(n*(1<<b-1), width), count: int64(n * b), leaves: int64(n << b)}
 }
 
-// cmpCost splits a comparison into its first round trip and the tree of ANDs.
-func cmpCost(n, keep, cuts int) (leaf, tree Cost) {
+// CmpCost is that of comparing n values with cuts cuts each, keep bits kept.
+func CmpCost(n, keep, cuts int) Cost {
+	leaf, join := cmpCost(n, cuts, fixed.LayoutCmp(n, cuts, keep))
+	return leaf.Add(join)
+}
+
+// cmpCost splits a comparison into its first round trip and the joining of its
+// digits.
+func cmpCost(n, cuts int, l fixed.CmpLayout) (leaf, join Cost) {
 	if n == 0 || cuts == 0 {
 		return Cost{}, Cost{}
 	}
-	digits := fixed.Digits(n, cuts, keep)
 	var c cots
-	for i, b := range digits {
-		messages := n * (1<<b - 1)
-		c.choices += packed(n*b, 1)
+	for i, b := range l.Digits {
 		width := 2 * cuts // greater and equal
 		if i == 0 {
 			width = cuts
 		}
-		c.payload += packed(messages, width)
-		c.count += int64(n * b)
-		c.leaves += int64(n << b)
+		d := lookup(n, b, width)
+		c.choices += d.choices
+		c.payload += d.payload
+		c.count += d.count
+		c.leaves += d.leaves
 	}
 	leaf = serverSends(c)
-	for count := len(digits); count > 1; count = (count + 1) / 2 {
+	if l.Table {
+		return leaf, serverSends(lookup(n*cuts, l.TableBits(), 1))
+	}
+	for count := len(l.Digits); count > 1; count = (count + 1) / 2 {
 		var level cots
 		for node := range count / 2 {
 			width := 2
@@ -140,18 +153,39 @@ func cmpCost(n, keep, cuts int) (leaf, tree Cost) {
 			}
 			level.add(n*cuts, 1, width)
 		}
-		tree = tree.Add(both(level))
+		join = join.Add(both(level))
 	}
-	return leaf, tree
+	return leaf, join
 }
 
 // MaxCost is that of the largest of each of rows times cols values of width
-// bits, keep bits of differences kept.
-func MaxCost(rows, cols, width, keep int) Cost {
+// bits.
+func MaxCost(rows, cols, width int, o fixed.CmpOpts) Cost {
 	var c Cost
-	for ; cols > 1; cols = (cols + 1) / 2 {
-		n := rows * (cols / 2)
-		c = c.Add(CmpCost(n, keep, 1)).Add(MuxCost(n, width))
+	layout := fixed.LayoutMax(rows, cols, width, o)
+	for i, l := range layout.Levels {
+		pairs := 0
+		winners := map[int]int{} // by size of their group
+		for _, g := range l.Groups() {
+			pairs += fixed.Pairs(g)
+			winners[g] += g - 1
+		}
+		leaf, join := cmpCost(rows*pairs, 1, l.Cmp)
+		if l.Merged {
+			join = Cost{}
+		}
+		w := layout.Width
+		if i == len(layout.Levels)-1 {
+			leaf = alongside(leaf, TruncCost(rows*l.Cols, w, 0, width))
+			w = width
+		}
+		var selections Cost
+		for g, n := range winners {
+			if n > 0 {
+				selections = alongside(selections, SelectBitsCost(rows*n, l.Selector(g), w))
+			}
+		}
+		c = c.Add(leaf).Add(join).Add(selections)
 	}
 	return c
 }
@@ -169,7 +203,7 @@ func alongside(costs ...Cost) Cost {
 // PiecewiseCost is that of a piecewise function of n values: comparison and
 // square side by side, one round trip of selections, one of extensions.
 func PiecewiseCost(n int, p fixed.Piecewise) Cost {
-	leaf, tree := cmpCost(n, p.Keep, len(p.Cuts))
+	leaf, join := cmpCost(n, len(p.Cuts), fixed.LayoutCmp(n, len(p.Cuts), p.Keep))
 	var square, selections, ends Cost
 	if p.HasQuadratic() {
 		square = SquareCost(n, p.WidthAcc)
@@ -192,7 +226,7 @@ func PiecewiseCost(n int, p fixed.Piecewise) Cost {
 		bits, w, _ := p.LinTrunc()
 		ends = alongside(ends, TruncCost(n, p.WidthLin, bits, w))
 	}
-	return alongside(leaf, square).Add(tree).Add(selections).Add(ends)
+	return alongside(leaf, square).Add(join).Add(selections).Add(ends)
 }
 
 // InverseCost is that of n reciprocals or reciprocal square roots. The error is
@@ -202,14 +236,14 @@ func InverseCost(n int, v fixed.Inverse) (Cost, error) {
 	if err != nil {
 		return Cost{}, err
 	}
-	leaf, tree := cmpCost(n, s.Keep, len(s.Cuts))
+	leaf, join := cmpCost(n, len(s.Cuts), fixed.LayoutCmp(n, len(s.Cuts), s.Keep))
 	var normalise, denormalise Cost
 	for i := 1; i < s.Segments; i++ {
 		normalise = alongside(normalise, MuxCost(n, s.WidthM-s.Shift[i]))
 		denormalise = alongside(denormalise, MuxCost(n, s.WidthD-(s.Segments-1-i)))
 	}
 	return alongside(leaf, TruncCost(n, v.In.Width, 0, s.WidthX)).
-		Add(tree).Add(normalise).
+		Add(join).Add(normalise).
 		Add(TruncCost(n, s.WidthM-s.ShrinkM, 0, s.Spline.In.Width)).
 		Add(PiecewiseCost(n, s.Spline)).
 		Add(denormalise).

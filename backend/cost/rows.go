@@ -3,6 +3,7 @@ package cost
 import (
 	"fmt"
 
+	"nimbus/internal/fixed"
 	"nimbus/internal/packing"
 	"nimbus/internal/rlweparams"
 	"nimbus/ir"
@@ -62,7 +63,8 @@ var Rows = map[string]func(*ir.Op) (Cost, error){
 	},
 	"ot.max": func(o *ir.Op) (Cost, error) {
 		x := arg(o, 0)
-		return MaxCost(x.NumElems()/x.Last(), x.Last(), x.Elem.Width, o.Attrs.Int("keep", x.Elem.Width)), nil
+		opts := fixed.CmpOpts{Keep: o.Attrs.Int("keep", x.Elem.Width), Drop: o.Attrs.Int("drop", 0)}
+		return MaxCost(x.NumElems()/x.Last(), x.Last(), x.Elem.Width, opts), nil
 	},
 	"ot.piecewise": func(o *ir.Op) (Cost, error) {
 		p, err := plan.Piecewise(o)

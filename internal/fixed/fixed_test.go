@@ -148,21 +148,58 @@ func TestMax(t *testing.T) {
 	}
 }
 
-func TestDigits(t *testing.T) {
+func TestLayoutCmp(t *testing.T) {
 	for _, n := range []int{1, 100, 1 << 14, 1 << 20} {
 		for cuts := 1; cuts <= 9; cuts++ {
 			for keep := 1; keep <= 64; keep++ {
+				l := LayoutCmp(n, cuts, keep)
 				sum := 0
-				for i, b := range Digits(n, cuts, keep) {
-					if b < 1 || b > MaxDigit || i > 0 && b > Digits(n, cuts, keep)[i-1] {
-						t.Fatalf("digits for %d kept bits: %v", keep, Digits(n, cuts, keep))
+				for i, b := range l.Digits {
+					if b < 1 || b > MaxDigit || i > 0 && b > l.Digits[i-1] {
+						t.Fatalf("layout for %d kept bits: %v", keep, l)
 					}
 					sum += b
 				}
-				if sum != keep-1 {
-					t.Fatalf("digits for %d kept bits sum to %d", keep, sum)
+				if sum != keep-1 || l.Table && (len(l.Digits) < 2 || l.TableBits() > 6) {
+					t.Fatalf("layout for %d kept bits: %v", keep, l)
 				}
 			}
 		}
+	}
+}
+
+func TestLayoutMax(t *testing.T) {
+	for _, rows := range []int{1, 256, 100000} {
+		for cols := 1; cols <= 300; cols += 1 + cols/8 {
+			for _, o := range []CmpOpts{{Keep: 14}, {Keep: 26}, {Keep: 1, Drop: 9}, {Keep: 9, Drop: 2}} {
+				l := LayoutMax(rows, cols, 26, o)
+				left := cols
+				for i, v := range l.Levels {
+					if v.Cols != left || v.Group < 2 || v.Group > left || o.Drop > 0 && v.Group > 2 || v.Merged && (v.Group > 2 || len(v.Cmp.Digits) != 2) {
+						t.Fatalf("%d columns, %+v: level %d is %+v of %d", cols, o, i, v, left)
+					}
+					sum := 0
+					for _, g := range v.Groups() {
+						sum += g
+					}
+					if sum != left {
+						t.Fatalf("level %+v: groups of %d in all", v, sum)
+					}
+					left = len(v.Groups())
+				}
+				want := min(26, o.Keep+o.Drop+1)
+				if len(l.Levels) < 2 {
+					want = 26
+				}
+				if left != 1 || l.Width != want {
+					t.Fatalf("%d columns, %+v: %+v leaves %d", cols, o, l, left)
+				}
+			}
+		}
+	}
+	// More rows make bytes dearer against rounds.
+	few, many := LayoutMax(256, 128, 26, CmpOpts{Keep: 14}), LayoutMax(1<<20, 128, 26, CmpOpts{Keep: 14})
+	if len(few.Levels) >= len(many.Levels) {
+		t.Errorf("%d levels for few rows, %d for many", len(few.Levels), len(many.Levels))
 	}
 }

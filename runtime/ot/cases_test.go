@@ -105,10 +105,10 @@ func cases(n int, rng *prg.PRG) []protocolCase {
 	for _, c := range []struct {
 		cols int
 		o    fixed.CmpOpts
-	}{{1, fixed.CmpOpts{Keep: 9}}, {5, fixed.CmpOpts{Keep: 9}}, {8, fixed.CmpOpts{Keep: 6, Drop: 3}}} {
+	}{{1, fixed.CmpOpts{Keep: 9}}, {5, fixed.CmpOpts{Keep: 9}}, {8, fixed.CmpOpts{Keep: 6, Drop: 3}}, {13, fixed.CmpOpts{Keep: 14}}, {3, fixed.CmpOpts{Keep: 16}}} {
 		add(fmt.Sprintf("max of %d keep %d", c.cols, c.o.Keep), one(values(n*c.cols, 16, 7), 16, n, c.cols),
 			ari(func(p protocols, party int, x share.Arith) (share.Arith, error) { return p.Max(x, c.o) }),
-			cost.MaxCost(n, c.cols, 16, c.o.Keep))
+			cost.MaxCost(n, c.cols, 16, c.o))
 	}
 	for _, name := range []string{"gelu", "relu", "shifted linear", "quadratic everywhere", "no cut"} {
 		f := specs[name]

@@ -11,17 +11,17 @@ import (
 // comparison is a Cmp under way: its leaves can share a round with other OTs.
 type comparison struct {
 	p      *Protocol
-	n, k   int        // elements, cuts
-	low    []uint64   // client [n], server [n, k]: kept bits but the top one
-	top    []uint8    // [n, k] this party's half of the sign's linear part
-	digits []int      // least significant first
+	n, k   int      // elements, cuts
+	low    []uint64 // client [n], server [n, k]: kept bits but the top one
+	top    []uint8  // [n, k] this party's half of the sign's linear part
+	layout fixed.CmpLayout
 	words  [][]uint64 // by digit, [n]: shares of greater and equal bits
 }
 
 // startCmp prepares the comparison of x, of width l, with k cuts, which only
 // the server gives.
-func (p *Protocol) startCmp(x []uint64, l int, cuts []int64, k int, o CmpOpts) *comparison {
-	c := &comparison{p: p, n: len(x), k: k, digits: fixed.Digits(len(x), k, o.Keep)}
+func (p *Protocol) startCmp(x []uint64, l int, cuts []int64, k int, o CmpOpts, layout fixed.CmpLayout) *comparison {
+	c := &comparison{p: p, n: len(x), k: k, layout: layout}
 	m := o.Keep - 1
 	c.top = make([]uint8, c.n*k)
 	if p.server() {
@@ -44,7 +44,7 @@ func (p *Protocol) startCmp(x []uint64, l int, cuts []int64, k int, o CmpOpts) *
 			c.low[i] = z & (z2k.Mask(o.Keep) >> 1)
 		}
 	}
-	for range c.digits {
+	for range layout.Digits {
 		c.words = append(c.words, make([]uint64, c.n))
 	}
 	return c
@@ -54,7 +54,7 @@ func (p *Protocol) startCmp(x []uint64, l int, cuts []int64, k int, o CmpOpts) *
 func (c *comparison) ots() []ots {
 	var all []ots
 	shift := 0
-	for i, b := range c.digits {
+	for i, b := range c.layout.Digits {
 		if c.n*c.k > 0 {
 			l := &leaves{n: c.n, b: b, shift: shift, cuts: c.k, equal: i > 0, dst: c.words[i]}
 			if c.p.server() {
@@ -69,10 +69,9 @@ func (c *comparison) ots() []ots {
 	return all
 }
 
-// result folds the leaves with a tree of ANDs and returns this party's halves
-// of the bits, [n, k].
-func (c *comparison) result() ([]uint8, error) {
-	// nodes[i] has, for each bit, greater | equal << 1.
+// nodes returns for each digit, least significant first, this party's halves of
+// greater | equal << 1 for each element and cut.
+func (c *comparison) nodes() [][]uint64 {
 	var nodes [][]uint64
 	for i, words := range c.words {
 		v := make([]uint64, c.n*c.k)
@@ -90,6 +89,15 @@ func (c *comparison) result() ([]uint8, error) {
 		c.words[i] = nil
 		nodes = append(nodes, v)
 	}
+	return nodes
+}
+
+// result joins the leaves and returns this party's halves of the bits, [n, k].
+func (c *comparison) result() ([]uint8, error) {
+	if c.layout.Table {
+		return c.tableResult()
+	}
+	nodes := c.nodes()
 	for len(nodes) > 1 {
 		var recv, send []ots
 		var next [][]uint64
@@ -127,6 +135,62 @@ func (c *comparison) result() ([]uint8, error) {
 	return out, nil
 }
 
+// index returns what the bit of each element and cut depends on, packed into a
+// word: bit 2i is greater_i, bit 2i−1 equal_i, up to equal of the highest digit,
+// whose greater bit is added to top. It ends the comparison.
+func (c *comparison) index() []uint64 {
+	out := make([]uint64, c.n*c.k)
+	nodes := c.nodes()
+	for i, v := range nodes {
+		last := i == len(nodes)-1
+		for j, b := range v {
+			if last {
+				c.top[j] ^= uint8(b) & 1
+				b &= 2
+			}
+			// The lowest has no equal bit, so bit 1 of the swapped pair is bit 0 here.
+			out[j] |= (b>>1 | b&1<<1) << (2 * i) >> 1
+		}
+	}
+	return out
+}
+
+// joined is the truth table of e_h·(g ⊕ e·(g ⊕ e·(…))) by the index of count
+// digits.
+func joined(count int) (truth uint64) {
+	for v := range uint64(1) << (2*count - 2) {
+		r := v & 1
+		for i := 1; i < count-1; i++ {
+			r = v>>(2*i)&1 ^ v>>(2*i-1)&1&r
+		}
+		r &= v >> (2*count - 3) & 1
+		truth |= r << v
+	}
+	return truth
+}
+
+// tableResult is result with one look-up, sent by the server.
+func (c *comparison) tableResult() ([]uint8, error) {
+	index := c.index()
+	out := make([]uint64, len(index))
+	if len(out) > 0 {
+		l := &lookups{n: len(out), b: c.layout.TableBits(), width: 1, xor: true, truth: joined(len(c.layout.Digits)), bits: index, dst: out}
+		if c.p.server() {
+			l.c = make([]uint64, len(out))
+			for i := range l.c {
+				l.c[i] = 1
+			}
+		}
+		if err := c.p.exchange(c.p.serverSends(l)); err != nil {
+			return nil, err
+		}
+	}
+	for i, v := range out {
+		c.top[i] ^= uint8(v) & 1
+	}
+	return c.top, nil
+}
+
 // Cmp compares every element with n cuts.
 //
 //	[1{x >= T_j}]_B ← Cmp([x]_A, T_1..T_n)
@@ -147,7 +211,9 @@ func (c *comparison) result() ([]uint8, error) {
 //  3. u' is cut into digits. A digit is the choice in a 1-of-2^b OT, whose words
 //     hold for every cut whether the digit is greater and whether it is equal.
 //  4. A tree joins digits: (g, e) = (g_h ⊕ e_h·g_l, e_h·e_l), both products with
-//     one COT each way, since they share e_h. The lowest digits need no e.
+//     one COT each way, since they share e_h. The lowest digits need no e. Or
+//     one 1-of-2^b OT joins them all, whose choice is the client's half of all
+//     greater and equal bits (fixed.CmpLayout says which).
 //
 // The result has x's shape with n appended. Reference: CrypTFlow2, section 3
 // (millionaires' protocol), for steps 2 to 4. Cost: cost.CmpCost.
@@ -162,7 +228,12 @@ func (p *Protocol) Cmp(x share.Arith, cuts []int64, n int, o CmpOpts) (share.Boo
 	if n < 0 || n > fixed.MaxCuts || p.server() && len(cuts) != n || !p.server() && cuts != nil {
 		return share.Bool{}, fmt.Errorf("cmp: %d cuts of %d: want at most %d, all given by the server and none by the client", len(cuts), n, fixed.MaxCuts)
 	}
-	c := p.startCmp(x.V, x.Width, cuts, n, o)
+	return p.cmp(x, cuts, n, o, fixed.LayoutCmp(len(x.V), n, o.Keep))
+}
+
+// cmp is Cmp in a given layout.
+func (p *Protocol) cmp(x share.Arith, cuts []int64, n int, o CmpOpts, layout fixed.CmpLayout) (share.Bool, error) {
+	c := p.startCmp(x.V, x.Width, cuts, n, o, layout)
 	if all := c.ots(); len(all) > 0 {
 		if err := p.exchange(p.serverSends(all...)); err != nil {
 			return share.Bool{}, fmt.Errorf("cmp: %w", err)

@@ -1,6 +1,10 @@
 package ot
 
-import "nimbus/internal/kernel"
+import (
+	"nimbus/internal/fixed"
+	"nimbus/internal/kernel"
+	"nimbus/runtime/share"
+)
 
 // noMasks is a hash that hides nothing.
 type noMasks struct{}
@@ -13,3 +17,23 @@ func (p *Protocol) DropMasks() { p.hash = noMasks{} }
 
 // Prefill fills the pools.
 func (p *Protocol) Prefill(s, r int) error { return p.corr.Prefill(s, r) }
+
+// CmpAs is Cmp in a given layout.
+func (p *Protocol) CmpAs(x share.Arith, cuts []int64, n int, o CmpOpts, l fixed.CmpLayout) (share.Bool, error) {
+	return p.cmp(x, cuts, n, o, l)
+}
+
+// Lookup returns this party's halves of F(bits)·c mod 2^width, c being this
+// party's half of a share, or of one bit by XOR, sent by the server.
+func (p *Protocol) Lookup(bits, c []uint64, k, width int, truth uint64, xor bool) ([]uint64, error) {
+	dst := make([]uint64, len(bits))
+	l := &lookups{n: len(bits), b: k, width: width, truth: truth, xor: xor, bits: bits, c: c, dst: dst}
+	var err error
+	if xor {
+		err = p.exchange(p.serverSends(l))
+	} else {
+		err = p.exchange([]ots{l}, []ots{l})
+	}
+	reduce(dst, width)
+	return dst, err
+}

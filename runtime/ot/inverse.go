@@ -65,7 +65,7 @@ func (p *Protocol) inverseSteps(x []uint64, width int, s fixed.InverseSteps) ([]
 	var first []ots
 	var cmp *comparison
 	if k > 0 {
-		cmp = p.startCmp(x, width, cuts, k, CmpOpts{Keep: s.Keep, Drop: s.Drop})
+		cmp = p.startCmp(x, width, cuts, k, CmpOpts{Keep: s.Keep, Drop: s.Drop}, fixed.LayoutCmp(n, k, s.Keep))
 		first = append(first, cmp.ots()...)
 	}
 	first = append(first, ext.ots()...)

@@ -51,21 +51,12 @@ func (l *leaves) payload(units int) int {
 func (l *leaves) digit(j int) uint64 { return l.x[j] >> l.shift & (1<<l.b - 1) }
 
 func (l *leaves) choose(s *scratch, h hasher, lo, hi int, choice []uint8, keys []kernel.Block, tweak uint64) {
-	b := grow(&s.blocks, batch)
-	s.blocks = b
 	m := z2k.Mask(l.width())
 	for lo < hi {
 		n := min(batch, hi-lo)
-		b, dst, x := b[:n], l.dst[lo:lo+n], l.x[lo:lo+n]
-		kernel.Combine(b, keys[:n*l.b], l.b)
-		h.HashBlocks(b, b, tweak)
+		b, dst := chooseIndex(s, h, l.b, l.x[lo:lo+n], l.shift, choice, keys, tweak), l.dst[lo:lo+n]
 		for j := range dst {
 			dst[j] ^= b[j][0] & m
-			d := x[j] >> (l.shift & 63)
-			bits := choice[j*l.b : (j+1)*l.b]
-			for i := range bits {
-				bits[i] ^= uint8(d>>(i&63)) & 1
-			}
 		}
 		choice, keys = choice[n*l.b:], keys[n*l.b:]
 		lo, tweak = lo+n, tweak+uint64(n)
@@ -76,34 +67,16 @@ func (l *leaves) choose(s *scratch, h hasher, lo, hi int, choice []uint8, keys [
 // then they are made and chosen in one piece, word v at bit v·width.
 func (l *leaves) packed() bool { return l.width()<<l.b <= 64 }
 
-// leafBlocks is the number of hashes worked on at a time, to stay in the cache.
-const leafBlocks = 2 * batch
-
 func (l *leaves) send(s *scratch, h hasher, lo, hi int, correction []uint8, k0 []kernel.Block, delta kernel.Block, tweak uint64, out []byte) []byte {
 	size := 1 << l.b
-	step := max(leafBlocks/size, 64) // a multiple of 64, as b is at most 5
-	b := grow(&s.blocks, step*(size+1))
-	s.blocks = b
-	base := b[step*size:]
 	multiples := make([]kernel.Block, size)
 	kernel.Multiples(multiples, delta)
+	step := indexStep(l.b)
 	t := grow(&s.vals, step*(size-1))
 	s.vals = t
 	for lo < hi {
 		n := min(step, hi-lo)
-		kernel.Combine(base[:n], k0[:n*l.b], l.b)
-		for j, k := range base[:n] {
-			d := 0
-			for i, bit := range correction[j*l.b : (j+1)*l.b] {
-				d |= int(bit) << i
-			}
-			keys := b[j*size : (j+1)*size]
-			for v := range keys {
-				m := multiples[(v^d)&(len(multiples)-1)]
-				keys[v] = kernel.Block{k[0] ^ m[0], k[1] ^ m[1]}
-			}
-		}
-		h.HashGroups(b[:n*size], b[:n*size], size, tweak)
+		b := sendIndex(s, h, l.b, correction, k0[:n*l.b], multiples, tweak)
 		if l.packed() {
 			l.packWords(t[:n], b, lo)
 			out = z2k.Pack(out, t[:n], (size-1)*l.width())
@@ -178,13 +151,7 @@ func (l *leaves) receive(s *scratch, lo, hi int, payload []byte) error {
 		return err
 	}
 	for j := lo; j < hi; j++ {
-		x := l.digit(j)
-		var got uint64
-		for v, word := range t[(j-lo)*others : (j-lo+1)*others] {
-			// All words are read: the digit must not become an address.
-			got |= word & -(((x ^ uint64(v+1)) - 1) >> 63)
-		}
-		l.dst[j] ^= got
+		l.dst[j] ^= pick(t[(j-lo)*others:(j-lo+1)*others], l.digit(j))
 	}
 	return nil
 }

@@ -8,11 +8,20 @@ import (
 )
 
 // selection is one Mux among several that share their round: x where b is 1.
+// With an index it is x where bit index of truth is 1, index having k bits of
+// which either party has a half; b is nil then.
 type selection struct {
 	b     []uint8  // [n] share
 	x     []uint64 // [n] share
 	width int
+
+	index []uint64 // [n] share, by XOR
+	k     int
+	truth uint64
 }
+
+// both is the truth table of the AND of k bits.
+func both(k int) uint64 { return 1 << (1<<k - 1) }
 
 // mux runs selections of any widths in one round trip and returns this party's
 // half of each, reduced.
@@ -21,20 +30,24 @@ func (p *Protocol) mux(sel []selection) ([][]uint64, error) {
 	outs := make([][]uint64, len(sel))
 	for i, s := range sel {
 		n := len(s.x)
-		out := make([]uint64, n)
+		outs[i] = make([]uint64, n)
+		if n == 0 {
+			continue
+		}
+		if s.index != nil {
+			l := &lookups{n: n, b: s.k, width: s.width, truth: s.truth, bits: s.index, c: s.x, dst: outs[i]}
+			recv, send = append(recv, l), append(send, l)
+			continue
+		}
 		bits, c := make([]uint64, n), make([]uint64, n)
 		for j, x := range s.x {
 			b := uint64(s.b[j])
 			bits[j] = b
 			c[j] = x - 2*b*x // (1 − 2b)·x
-			out[j] = b * x
+			outs[i][j] = b * x
 		}
-		outs[i] = out
-		if n == 0 {
-			continue
-		}
-		recv = append(recv, &cots{n: n, cols: 1, width: s.width, bits: bits, dst: out})
-		send = append(send, &cots{n: n, cols: 1, width: s.width, c: c, dst: out})
+		recv = append(recv, &cots{n: n, cols: 1, width: s.width, bits: bits, dst: outs[i]})
+		send = append(send, &cots{n: n, cols: 1, width: s.width, c: c, dst: outs[i]})
 	}
 	if err := p.exchange(recv, send); err != nil {
 		return nil, err
@@ -65,7 +78,7 @@ func (p *Protocol) Mux(b share.Bool, x share.Arith) (share.Arith, error) {
 	if !slices.Equal(b.Shape, x.Shape) || len(b.V) != len(x.V) {
 		return share.Arith{}, fmt.Errorf("mux: selector %v of %v: want equal shapes", b, x)
 	}
-	out, err := p.mux([]selection{{b.V, x.V, x.Width}})
+	out, err := p.mux([]selection{{b: b.V, x: x.V, width: x.Width}})
 	if err != nil {
 		return share.Arith{}, fmt.Errorf("mux: %w", err)
 	}

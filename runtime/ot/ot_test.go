@@ -9,6 +9,7 @@ import (
 	"nimbus/internal/fixed"
 	"nimbus/internal/prg"
 	"nimbus/internal/z2k"
+	"nimbus/runtime/ot"
 	"nimbus/runtime/share"
 )
 
@@ -396,6 +397,116 @@ func TestMax(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestMaxTies has every row of one to four values of two bits, and long rows
+// whose layouts have levels of all kinds.
+func TestMaxTies(t *testing.T) {
+	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
+		rng := prg.New(seed(18))
+		check := func(x []uint64, rows, cols, l int, o fixed.CmpOpts) {
+			t.Helper()
+			h := split(rng, x, l, rows, cols)
+			out := arith(run, func(p protocols, party int) (share.Arith, error) { return p.Max(h[party], o) })
+			for r, got := range out.open() {
+				row := x[r*cols : (r+1)*cols]
+				if want := fixed.Max(row, l, 0); got != want {
+					t.Fatalf("%d bits, %+v: max of %d is %d, want %d", l, o, row, got, want)
+				}
+			}
+		}
+		for cols := 1; cols <= 4; cols++ {
+			var x []uint64
+			for i := range 1 << (2 * cols) {
+				for j := range cols {
+					x = append(x, uint64(i>>(2*j)&3)) // -2..1 in two bits
+				}
+			}
+			for _, l := range []int{3, 9} {
+				v := make([]uint64, len(x))
+				for i := range x {
+					v[i] = z2k.FromInt(z2k.Signed(x[i], 2), l)
+				}
+				check(v, 1<<(2*cols), cols, l, fixed.CmpOpts{Keep: 3})
+			}
+		}
+		for _, c := range []struct{ rows, cols, keep int }{{1, 128, 14}, {3, 37, 14}, {40, 33, 9}, {700, 21, 16}} {
+			x := make([]uint64, c.rows*c.cols)
+			for i := range x {
+				x[i] = z2k.FromInt(int64(rng.Uint64()&z2k.Mask(c.keep-1))-1<<(c.keep-2), 26)
+			}
+			check(x, c.rows, c.cols, 26, fixed.CmpOpts{Keep: c.keep})
+		}
+	})
+}
+
+// TestLayouts: every way to cut and join gives the same bits.
+func TestLayouts(t *testing.T) {
+	x, client := pairs(5)
+	h := given(x, client, 5)
+	cuts := []int64{-3, 0, 2}
+	layouts := []fixed.CmpLayout{
+		{Digits: []int{4}}, {Digits: []int{2, 2}}, {Digits: []int{2, 1, 1}}, {Digits: []int{1, 1, 1, 1}},
+		{Digits: []int{2, 2}, Table: true}, {Digits: []int{2, 1, 1}, Table: true}, {Digits: []int{1, 1, 1, 1}, Table: true},
+	}
+	var out [7]bools
+	real(t, 24, func(p *ot.Protocol, party int) (err error) {
+		for i, l := range layouts {
+			out[i][party], err = p.CmpAs(h[party], onlyServer(party, cuts), len(cuts), fixed.CmpOpts{Keep: 5}, l)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for n, l := range layouts {
+		for i, got := range out[n].open() {
+			v, c := z2k.Signed(x[i/len(cuts)], 5), cuts[i%len(cuts)]
+			if d := v - c; d < -16+1 || d >= 16 {
+				continue // outside the range of five kept bits
+			}
+			if want := fixed.Cmp(x[i/len(cuts)], 5, c, 0); got != want {
+				t.Fatalf("%+v: %d >= %d is %d", l, v, c, got)
+			}
+		}
+	}
+}
+
+// TestLookup tries all halves of the selectors of one to six bits.
+func TestLookup(t *testing.T) {
+	rng := prg.New(seed(25))
+	for k := 1; k <= 6; k++ {
+		truth := rng.Uint64()
+		n := 1 << (2 * k)
+		bits := [2][]uint64{make([]uint64, n), make([]uint64, n)}
+		for i := range n {
+			bits[0][i], bits[1][i] = uint64(i>>k), uint64(i)&(1<<k-1)
+		}
+		for _, width := range []int{1, 13, 64} {
+			for _, xor := range []bool{false, true} {
+				c := make([]uint64, n)
+				rng.Fill(c, width)
+				h := split(rng, c, width)
+				if xor {
+					h[share.Server].V = c
+				}
+				var out [2][]uint64
+				real(t, 26, func(p *ot.Protocol, party int) (err error) {
+					out[party], err = p.Lookup(bits[party], h[party].V, k, width, truth, xor)
+					return err
+				})
+				for i := range n {
+					got := (out[0][i] + out[1][i]) & z2k.Mask(width)
+					if xor {
+						got = out[0][i] ^ out[1][i]
+					}
+					if want := c[i] & -(truth >> (bits[0][i] ^ bits[1][i]) & 1); got != want {
+						t.Fatalf("%d bits, width %d, xor %v, selector %d and %d: %d, want %d", k, width, xor, bits[0][i], bits[1][i], got, want)
+					}
+				}
+			}
+		}
+	}
 }
 
 func TestMisuse(t *testing.T) {

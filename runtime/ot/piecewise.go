@@ -51,7 +51,7 @@ func (p *Protocol) piecewise(x []uint64, f fixed.Piecewise) ([]uint64, error) {
 	var first []ots
 	var cmp *comparison
 	if k > 0 {
-		cmp = p.startCmp(x, f.In.Width, cuts, k, CmpOpts{Keep: f.Keep, Drop: f.Drop})
+		cmp = p.startCmp(x, f.In.Width, cuts, k, CmpOpts{Keep: f.Keep, Drop: f.Drop}, fixed.LayoutCmp(n, k, f.Keep))
 		first = append(first, cmp.ots()...)
 	}
 	var sq *squaring
