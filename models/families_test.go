@@ -3,6 +3,7 @@ package models_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"nimbus/backend"
@@ -14,7 +15,7 @@ import (
 )
 
 // TestFamilies compiles a small model of every family and holds the plan's twin
-// against real numbers, on inputs that calibration did not see.
+// against real numbers, and its layers in parts against whole ones, on inputs that calibration did not see.
 func TestFamilies(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -55,7 +56,16 @@ func TestFamilies(t *testing.T) {
 				examples = append(examples, modelInput(rng, m))
 			}
 			plan := m.Clone()
-			if err := backend.Compile(plan, backend.Job{Source: src, Examples: examples}); err != nil {
+			var whole *ir.Module // before its layers were cut
+			job := backend.Job{Source: src, Examples: examples, Passes: passes.Options{Parts: 2}}
+			for _, p := range passes.Default() {
+				if p.Name == passes.Interleave.Name {
+					run := p.Run
+					p.Run = func(m *ir.Module, o *passes.Options) error { whole = m.Clone(); return run(m, o) }
+				}
+				job.Pipeline = append(job.Pipeline, p)
+			}
+			if err := backend.Compile(plan, job); err != nil {
 				t.Fatal(err)
 			}
 			float, err := eval.New(m, src, eval.Options{})
@@ -78,6 +88,13 @@ func TestFamilies(t *testing.T) {
 				y, err := twin.Run("main", e.Inputs)
 				if err != nil {
 					t.Fatal(err)
+				}
+				z, err := eval.Run(whole, "main", e.Inputs, src)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(y[0].Ring, z[0].Ring) {
+					t.Error("layers in parts give another result than whole ones")
 				}
 				for i, v := range x[0].Reals() {
 					worst = max(worst, math.Abs(v-y[0].Reals()[i]))

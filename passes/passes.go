@@ -49,6 +49,9 @@ type Options struct {
 	// means DefaultMargin.
 	Margin float64
 
+	// Parts is how many parts interleave makes of a layer; below 2, one.
+	Parts int
+
 	// Formats are the quantiser's targets; the zero value means DefaultFormats.
 	Formats Formats
 }
@@ -66,12 +69,12 @@ func (o *Options) margin() float64 {
 // All is the table of passes, in the order in which a pipeline would have them;
 // `nimbusc help passes` prints it.
 func All() []Pass {
-	return []Pass{SliceEarly, Expand, FuseQKV, FoldScale, DivideLate, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE, Tidy}
+	return []Pass{SliceEarly, Expand, FuseQKV, FoldScale, DivideLate, Calibrate, Approximate, Quantize, InsertTrunc, Interleave, CSE, DCE, Tidy}
 }
 
 // Default is the pipeline of `nimbusc compile`, from nn to fx.
 func Default() []Pass {
-	return []Pass{SliceEarly, Expand, FuseQKV, FoldScale, CSE, DCE, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE, Tidy}
+	return []Pass{SliceEarly, Expand, FuseQKV, FoldScale, CSE, DCE, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE, Interleave, CSE, Tidy}
 }
 
 // ByName returns the passes of a comma-separated list.
@@ -135,6 +138,8 @@ var order = []struct{ before, after, why string }{
 	{"fold-scale", "calibrate", "ranges are those of the values that will be computed"},
 	{"calibrate", "approximate", "fits are weighted by what calibration saw"},
 	{"quantize", "insert-trunc", "conversions exist only after quantisation"},
+	{"insert-trunc", "interleave", "conversions of one value share a step, which parts would each have"},
+	{"interleave", "tidy", "parts have the names of their wholes, numbered"},
 }
 
 // Validate reports the first flaw of a pipeline that starts at the given stage:

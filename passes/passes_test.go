@@ -30,7 +30,7 @@ func TestGolden(t *testing.T) {
 		t.Run(p.Name, func(t *testing.T) {
 			golden.Run(t, filepath.Join("testdata", p.Name, "*.txtar"), func(t *testing.T, c *golden.Case) {
 				m := parse(t, c.Path, c.Text("in.ir"))
-				if err := Run(m, []Pass{p}, nil, nil); err != nil {
+				if err := Run(m, []Pass{p}, &Options{Parts: 2}, nil); err != nil {
 					t.Fatal(err)
 				}
 				c.Check("out.ir", m.String())

@@ -23,105 +23,6 @@ something else than the keys.`,
 	},
 }
 
-// whole marks an operand that is needed uncut.
-const whole = -1
-
-// cutRules tells for an op whose result is cut along an axis where each value
-// argument must be cut, or whole; nil if the op cannot be cut there. Ops that
-// are not listed cannot be cut at all.
-var cutRules = map[string]func(op *ir.Op, axis int) []int{
-	"nn.linear":      cutRows,
-	"nn.layernorm":   cutRows,
-	"nn.matmul":      cutProduct,
-	"nn.scale":       cutAligned,
-	"nn.add":         cutAligned,
-	"nn.sub":         cutAligned,
-	"nn.mul":         cutAligned,
-	"nn.add_mask":    cutMasked,
-	"nn.softmax":     cutOther,
-	"nn.sum":         cutOther,
-	"nn.max":         cutOther,
-	"nn.gelu":        cutAligned,
-	"nn.relu":        cutAligned,
-	"nn.relu2":       cutAligned,
-	"nn.tanh":        cutAligned,
-	"nn.sigmoid":     cutAligned,
-	"nn.silu":        cutAligned,
-	"nn.exp":         cutAligned,
-	"nn.recip":       cutAligned,
-	"nn.rsqrt":       cutAligned,
-	"nn.square":      cutAligned,
-	"nn.split_heads": cutSplitHeads,
-	"nn.merge_heads": cutMergeHeads,
-	"nn.transpose":   func(op *ir.Op, axis int) []int { return []int{op.Attrs.Ints("perm")[axis]} },
-}
-
-// cutRows: any axis but the last.
-func cutRows(op *ir.Op, axis int) []int {
-	if axis == op.Result().Type.Rank()-1 {
-		return nil
-	}
-	return []int{axis}
-}
-
-// cutOther: any axis but the one that the op works along.
-func cutOther(op *ir.Op, axis int) []int {
-	if axis == op.Axis() {
-		return nil
-	}
-	return []int{axis}
-}
-
-func cutMasked(op *ir.Op, axis int) []int {
-	if axis == op.Result().Type.Rank()-1 {
-		return nil
-	}
-	return []int{axis, whole}
-}
-
-// cutAligned: shapes are aligned right, and an operand that is stretched along
-// the axis stays whole. A weight that would have to be cut forbids it.
-func cutAligned(op *ir.Op, axis int) []int {
-	out := make([]int, len(op.Args))
-	for i, a := range op.Args {
-		at := axis - op.Result().Type.Rank() + a.Type().Rank()
-		out[i] = at
-		switch {
-		case at < 0 || a.Type().Shape[at] == 1:
-			out[i] = whole
-		case a.Weight != nil:
-			return nil
-		}
-	}
-	return out
-}
-
-func cutProduct(op *ir.Op, axis int) []int {
-	switch rank := op.Result().Type.Rank(); axis {
-	case rank - 2:
-		return []int{axis, whole}
-	case rank - 1:
-		return []int{whole, axis}
-	}
-	return []int{axis, axis}
-}
-
-// cutSplitHeads: [S, D] to [H, S, D/H], by rows.
-func cutSplitHeads(_ *ir.Op, axis int) []int {
-	if axis != 1 {
-		return nil
-	}
-	return []int{0}
-}
-
-// cutMergeHeads: [H, S, K] to [S, H·K], by rows.
-func cutMergeHeads(_ *ir.Op, axis int) []int {
-	if axis != 0 {
-		return nil
-	}
-	return []int{1}
-}
-
 // sliceEarly moves every slice up by one op, where it can, and reports whether
 // any moved.
 func sliceEarly(f *ir.Func) bool {
@@ -131,12 +32,11 @@ func sliceEarly(f *ir.Func) bool {
 		if v := cut[op]; v != nil {
 			return []*ir.Value{v}
 		}
-		rule := cutRules[op.Name]
-		if rule == nil || !slicedAlike(uses[op.Result()]) {
+		if len(op.Results) != 1 || !slicedAlike(uses[op.Result()]) {
 			return nil
 		}
 		s := uses[op.Result()][0].Op
-		axes := rule(op, s.Axis())
+		axes := cutsOf(op, s.Axis())
 		if axes == nil {
 			return nil
 		}
@@ -145,7 +45,7 @@ func sliceEarly(f *ir.Func) bool {
 			switch {
 			case a.Weight != nil:
 				args[i] = a.Weight
-			case i >= len(axes) || axes[i] == whole:
+			case axes[i] == whole:
 				args[i] = a.Value
 			default:
 				args[i] = b.Op1("nn.slice", a.Value.Name, ir.A("axis", axes[i], "start", s.Attrs.Int("start", 0), "len", s.Attrs.Int("len", 0)), a.Value)
@@ -172,4 +72,3 @@ func slicedAlike(uses []ir.Use) bool {
 	}
 	return len(uses) > 0
 }
-

@@ -238,6 +238,9 @@ func newRandomFX(rng *rand.Rand, ops int) *randomFX {
 		g.add(x, 1<<12)
 	}
 	g.b = ir.NewBuilder(f)
+	if rng.IntN(2) == 0 {
+		g.b.Tag = ir.A("layer", 0)
+	}
 	for range ops {
 		g.op()
 	}
@@ -333,7 +336,7 @@ func (g *randomFX) inputs() map[string]eval.Value {
 	return in
 }
 
-// TestFxPasses: cse, dce and tidy change no bit; insert-trunc rounds where the
+// TestFxPasses: interleave, cse, dce and tidy change no bit; insert-trunc rounds where the
 // conversion did, and so changes none either; the plan computes what the fx
 // module does.
 func TestFxPasses(t *testing.T) {
@@ -348,9 +351,10 @@ func TestFxPasses(t *testing.T) {
 		in := g.inputs()
 		want := results(t, g.m, in, g.src)
 		m := g.m
-		for _, p := range []passes.Pass{passes.CSE, passes.InsertTrunc, passes.CSE, passes.DCE, passes.Tidy} {
+		o := &passes.Options{Parts: 1 + rng.IntN(3)}
+		for _, p := range []passes.Pass{passes.CSE, passes.InsertTrunc, passes.Interleave, passes.CSE, passes.DCE, passes.Tidy} {
 			before := m.String()
-			if err := passes.Run(m, []passes.Pass{p}, nil, nil); err != nil {
+			if err := passes.Run(m, []passes.Pass{p}, o, nil); err != nil {
 				t.Fatalf("module %d: %v\n%s", i, err, before)
 			}
 			exact(t, p.Name, want, results(t, m, in, g.src))
@@ -415,7 +419,10 @@ func TestPipeline(t *testing.T) {
 		for range 16 {
 			examples = append(examples, madeUp(rng, m))
 		}
-		o := &passes.Options{Observe: func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, src, examples) }}
+		o := &passes.Options{
+			Observe: func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, src, examples) },
+			Parts:   1 + i%3,
+		}
 		in := madeUp(rng, m).Inputs
 		last := results(t, m, in, src)
 		for _, p := range passes.Default() {

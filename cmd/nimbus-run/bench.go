@@ -41,6 +41,7 @@ enough.`,
 		fs.Var(&o.link, "link", linkUsage)
 		fs.IntVar(&o.cores, "cores", 0, "hold each party to `N` cores (default: both share all)")
 		fs.IntVar(&o.softSpoken, "softspoken", 8, "field size exponent `K` of the OT extension of a plan compiled here: 2, 4 or 8")
+		fs.IntVar(&o.parts, "parts", 1, "cut the layers of a plan compiled here into `N` parts that overlap")
 		fs.IntVar(&o.runs, "runs", 3, "run the inference `N` times, each over a connection of its own")
 		fs.StringVar(&o.profile, "profile", "", "write this machine's profile to `FILE`; of model and block: predict times with the one in FILE")
 		fs.BoolVar(&o.json, "json", false, "print one line of JSON")
@@ -60,10 +61,10 @@ enough.`,
 }
 
 type benchOptions struct {
-	what, model, profile                    string
-	layers, tokens, cores, softSpoken, runs int
-	link                                    cost.Link
-	json, ops                               bool
+	what, model, profile                           string
+	layers, tokens, cores, softSpoken, parts, runs int
+	link                                           cost.Link
+	json, ops                                      bool
 }
 
 func bench(ctx context.Context, o benchOptions) error {
@@ -74,6 +75,8 @@ func bench(ctx context.Context, o benchOptions) error {
 		return usagef("%d cores, expected at least one, or 0 for all", o.cores)
 	case o.tokens < 1:
 		return usagef("%d tokens, expected at least one", o.tokens)
+	case o.parts < 1:
+		return usagef("%d parts, expected at least one", o.parts)
 	case o.layers < 0:
 		return usagef("%d layers, expected at least one", o.layers)
 	}

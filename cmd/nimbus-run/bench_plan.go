@@ -130,7 +130,7 @@ func cachedPlan(ctx context.Context, o benchOptions, t *target) (string, error) 
 	if _, serr := os.Stat(t.weights); err != nil || serr != nil {
 		model = t.weights
 	}
-	args := []string{"-seq", fmt.Sprint(o.tokens), "-softspoken", fmt.Sprint(o.softSpoken)}
+	args := []string{"-seq", fmt.Sprint(o.tokens), "-softspoken", fmt.Sprint(o.softSpoken), "-parts", fmt.Sprint(o.parts)}
 	for _, s := range t.set {
 		args = append(args, "-set", s)
 	}
@@ -177,6 +177,7 @@ var planCommand = &command{
 		seq := fs.Int("seq", 0, "")
 		set := settings{}
 		fs.Var(set, "set", "")
+		parts := fs.Int("parts", 1, "")
 		var lower backend.Options
 		fs.IntVar(&lower.SoftSpoken, "softspoken", 8, "")
 		return func(_ context.Context, args []string) error {
@@ -187,7 +188,7 @@ var planCommand = &command{
 				return usagef("-softspoken is 2, 4 or 8, got %d", k)
 			}
 			lower.Reuse = backend.DefaultReuse
-			m, err := compileBench(args[0], set, *seq, lower)
+			m, err := compileBench(args[0], set, *seq, *parts, lower)
 			if err != nil {
 				return err
 			}
@@ -199,7 +200,7 @@ var planCommand = &command{
 // benchExamples is how many random inputs a plan is calibrated on.
 const benchExamples = 4
 
-func compileBench(name string, set settings, seq int, lower backend.Options) (*ir.Module, error) {
+func compileBench(name string, set settings, seq, parts int, lower backend.Options) (*ir.Module, error) {
 	b, err := bundle.Open(name)
 	if err != nil {
 		return nil, err
@@ -214,7 +215,7 @@ func compileBench(name string, set settings, seq int, lower backend.Options) (*i
 	if err != nil {
 		return nil, err
 	}
-	job := backend.Job{Source: src, Passes: passes.Options{Margin: passes.DefaultMargin}, Lower: lower}
+	job := backend.Job{Source: src, Passes: passes.Options{Margin: passes.DefaultMargin, Parts: parts}, Lower: lower}
 	for i := range benchExamples {
 		in, err := exampleInput(m, uint64(i)+1, seq-i*seq/(2*benchExamples))
 		if err != nil {

@@ -78,6 +78,7 @@ type compileFlags struct {
 	edits  string
 	margin float64
 	budget budgets
+	parts  int
 	lower  backend.Options
 	dump   dumper
 }
@@ -87,6 +88,7 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 	fs.StringVar(&f.text, "text", "", "calibrate on `FILE`, one text a line")
 	fs.StringVar(&f.edits, "passes", "", "change the pipeline by `EDITS`: +name adds a pass, -name takes one out")
 	fs.Float64Var(&f.margin, "margin", passes.DefaultMargin, "head room over calibrated ranges, a `FACTOR`")
+	fs.IntVar(&f.parts, "parts", 1, partsUsage)
 	f.budget = budgets{}
 	fs.Var(f.budget, "error-budget", budgetUsage)
 	fs.IntVar(&f.lower.Reuse, "reuse", backend.DefaultReuse, "expect `N` inferences per setup: what weighs setup bytes against online bytes")
@@ -97,6 +99,9 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 // check looks at the flags, so that a wrong one is known before the work.
 func (f *compileFlags) check() error {
 	if err := checkMargin(f.margin); err != nil {
+		return err
+	}
+	if err := checkParts(f.parts); err != nil {
 		return err
 	}
 	if f.lower.Reuse < 1 {
@@ -147,7 +152,7 @@ func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 		Source:   m.source,
 		Examples: examples,
 		Pipeline: pipeline,
-		Passes:   passes.Options{Margin: f.margin, ErrorBudget: f.budget},
+		Passes:   passes.Options{Margin: f.margin, ErrorBudget: f.budget, Parts: f.parts},
 		Lower:    f.lower,
 		Dump:     f.dump.dump,
 	}

@@ -8,7 +8,7 @@ import (
 
 var optCommand = &command{
 	name:  "opt",
-	args:  "-passes=a,b [-margin M] [-dump DIR] [-dump-pass NAME] FILE.ir",
+	args:  "-passes=a,b [-margin M] [-parts N] [-dump DIR] [-dump-pass NAME] FILE.ir",
 	short: "run exactly the named passes, text in and text out",
 	long: `
 Reads a module (- is standard input), verifies it, runs the passes in the order given, verifies
@@ -19,6 +19,7 @@ A bare module has no text to calibrate on: ranges are those written in it.`,
 	setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		list := fs.String("passes", "", "comma-separated `NAMES` of passes")
 		margin := fs.Float64("margin", passes.DefaultMargin, "head room over ranges, a `FACTOR`")
+		parts := fs.Int("parts", 1, partsUsage)
 		var d dumper
 		d.flags(fs)
 		return func(c *console, args []string) error {
@@ -35,6 +36,9 @@ A bare module has no text to calibrate on: ranges are those written in it.`,
 			if err := checkMargin(*margin); err != nil {
 				return err
 			}
+			if err := checkParts(*parts); err != nil {
+				return err
+			}
 			if err := d.open(); err != nil {
 				return err
 			}
@@ -42,12 +46,22 @@ A bare module has no text to calibrate on: ranges are those written in it.`,
 			if err != nil {
 				return err
 			}
-			if err := passes.Run(m, ps, &passes.Options{Margin: *margin}, d.dump); err != nil {
+			if err := passes.Run(m, ps, &passes.Options{Margin: *margin, Parts: *parts}, d.dump); err != nil {
 				return err
 			}
 			return writeFile(c, "-", m.String())
 		}
 	},
+}
+
+// partsUsage explains the flag of pass interleave.
+const partsUsage = "cut the work of a layer into `N` parts that overlap"
+
+func checkParts(n int) error {
+	if n < 1 || n > 16 {
+		return usagef("-parts is a number from 1 to 16, got %d", n)
+	}
+	return nil
 }
 
 func checkMargin(margin float64) error {

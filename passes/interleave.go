@@ -1,0 +1,201 @@
+package passes
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"nimbus/ir"
+)
+
+// Interleave cuts the work of a layer into parts that do not wait for each other.
+var Interleave = Pass{
+	Name: "interleave",
+	Doc: `cut the work of a layer into parts that do not wait for each other
+
+A layer is a chain of ops in which the parties mostly compute in turn. Cut into
+parts, one part's ops run while the other's wait for the peer. Attention is cut
+by heads and everything else by rows of tokens; table cuttings says along which
+axis each operand is cut when the result is. A value is joined or sliced only
+where a reader needs another form, which takes no message. Results are equal bit
+for bit. A part's ops stand together, the first part's before the second's, so
+that whoever starts ready ops in order keeps the parts apart.`,
+	In: ir.StageFx, Out: ir.StageFx,
+	Run: func(m *ir.Module, o *Options) error {
+		if o.Parts < 2 {
+			return nil
+		}
+		return ir.Catch(func() {
+			for _, f := range m.Funcs {
+				interleave(f, o.Parts)
+			}
+		})
+	},
+}
+
+// work has the ops that are worth a cut for their own sake: those that talk.
+// Others are cut if what they read is.
+var work = map[string]bool{
+	"fx.matmul": true, "fx.mul": true, "fx.trunc": true, "fx.extend": true, "fx.max": true, "fx.cmp": true, "fx.mux": true,
+	"fx.and": true, "fx.square": true, "fx.piecewise": true, "fx.recip": true, "fx.rsqrt": true,
+}
+
+// A piece is part p of a value, cut along an axis; of a value that is not cut
+// there is none.
+type piece struct {
+	of      *ir.Value
+	axis, p int
+}
+
+// A place is where an op stands in the new body.
+type place struct {
+	stage int // how many joins of parts lie before it
+	part  int // -1 for what is not a part's
+	order int // by which it was made
+}
+
+type interleaver struct {
+	b     *ir.Builder
+	parts int
+	axis  map[*ir.Value]int       // along which a value is cut
+	made  map[piece]*ir.Value     // parts, by the original value
+	join  map[*ir.Value]*ir.Value // cut values as a whole again
+	at    map[*ir.Op]place
+}
+
+func interleave(f *ir.Func, parts int) {
+	t := &interleaver{parts: parts, axis: map[*ir.Value]int{}, made: map[piece]*ir.Value{}, join: map[*ir.Value]*ir.Value{}, at: map[*ir.Op]place{}}
+	var done []*ir.Op
+	f.Rewrite(func(b *ir.Builder, op *ir.Op) []*ir.Value {
+		t.b = b
+		if axis, ok := t.choose(op); ok {
+			t.cut(op, axis)
+			done = append(done, op) // nothing but its like reads it now
+			return nil
+		}
+		for i, a := range op.Args {
+			if a.Value != nil {
+				op.Args[i].Value = t.whole(a.Value)
+			}
+		}
+		t.put(op, whole)
+		return nil
+	})
+	f.Remove(done...)
+	slices.SortStableFunc(f.Body, func(a, b *ir.Op) int {
+		x, y := t.at[a], t.at[b]
+		return cmp.Or(cmp.Compare(x.stage, y.stage), cmp.Compare(x.part, y.part), cmp.Compare(x.order, y.order))
+	})
+}
+
+// choose finds the axis along which to cut the results of op: the one that its
+// operands' cuts lead to, else, where the op is worth it, heads or rows.
+func (t *interleaver) choose(op *ir.Op) (axis int, ok bool) {
+	if op.Name == "return" || op.Name == "fx.split_heads" || op.Name == "fx.merge_heads" {
+		return 0, false // what was cut by rows goes on by heads, and back
+	}
+	for i, a := range op.Args {
+		if from, isCut := t.axis[a.Value]; a.Value != nil && isCut {
+			if axis, ok = resultAxis(op, i, from); ok {
+				return axis, t.fits(op, axis)
+			}
+		}
+	}
+	if !work[op.Name] || !op.Attrs.Has("layer") || op.Results[0].Type.Rank() < 2 {
+		return 0, false
+	}
+	return 0, cutsOf(op, 0) != nil && t.fits(op, 0)
+}
+
+// fits tells whether the results of op have something for every part.
+func (t *interleaver) fits(op *ir.Op, axis int) bool {
+	return op.Results[0].Type.Shape[axis] >= t.parts
+}
+
+// bounds are where part p of n elements starts and ends.
+func (t *interleaver) bounds(n, p int) (start, end int) {
+	return n * p / t.parts, n * (p + 1) / t.parts
+}
+
+// cut makes the parts of op.
+func (t *interleaver) cut(op *ir.Op, axis int) {
+	from := cutsOf(op, axis)
+	hints, types := make([]string, len(op.Results)), make([]ir.Type, len(op.Results))
+	for p := range t.parts {
+		args := make([]ir.Operand, len(op.Args))
+		for i, a := range op.Args {
+			switch {
+			case a.Value == nil:
+				args[i] = a
+			case from[i] == whole:
+				args[i] = t.whole(a.Value)
+			default:
+				args[i] = t.part(piece{a.Value, from[i], p})
+			}
+		}
+		for i, r := range op.Results {
+			start, end := t.bounds(r.Type.Shape[axis], p)
+			hints[i], types[i] = r.Name, r.Type.WithShape(r.Type.Shape...)
+			types[i].Shape[axis] = end - start
+		}
+		for i, v := range t.b.OpT(op.Name, hints, op.Attrs.Clone(), types, args...) {
+			t.made[piece{op.Results[i], axis, p}] = v
+			t.put(v.Def, p)
+		}
+	}
+	for _, r := range op.Results {
+		t.axis[r] = axis
+	}
+}
+
+// part is a part of a value, sliced if it was not made so.
+func (t *interleaver) part(c piece) *ir.Value {
+	if v := t.made[c]; v != nil {
+		return v
+	}
+	x := t.whole(c.of)
+	start, end := t.bounds(x.Type.Shape[c.axis], c.p)
+	v := t.b.Op1("fx.slice", c.of.Name, ir.A("axis", c.axis, "start", start, "len", end-start), x)
+	t.made[c] = v
+	t.put(v.Def, c.p)
+	return v
+}
+
+// whole is all of a value, joined if it was made in parts.
+func (t *interleaver) whole(v *ir.Value) *ir.Value {
+	axis, isCut := t.axis[v]
+	if !isCut {
+		return v
+	}
+	if j := t.join[v]; j != nil {
+		return j
+	}
+	args := make([]ir.Operand, t.parts)
+	for p := range args {
+		args[p] = t.made[piece{v, axis, p}]
+	}
+	j := t.b.Op1("fx.concat", v.Name, ir.A("axis", axis), args...)
+	t.join[v] = j
+	t.put(j.Def, whole)
+	return j
+}
+
+// put gives op its place: behind what it reads, and behind all parts if it reads
+// several.
+func (t *interleaver) put(op *ir.Op, part int) {
+	at := place{part: part, order: len(t.at)}
+	for _, a := range op.Args {
+		if a.Value == nil || a.Value.Def == nil {
+			continue
+		}
+		d := t.at[a.Value.Def]
+		if d.part >= 0 && part < 0 {
+			d.stage++
+		}
+		at.stage = max(at.stage, d.stage)
+	}
+	if op.Name == "return" {
+		at.stage = math.MaxInt
+	}
+	t.at[op] = at
+}

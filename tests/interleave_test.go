@@ -1,0 +1,90 @@
+package tests
+
+import (
+	"testing"
+
+	"nimbus/backend"
+	"nimbus/frontend"
+	"nimbus/frontend/bundle"
+	"nimbus/ir"
+	"nimbus/passes"
+)
+
+// chain is the longest chain of messages that wait for each other in a plan, in
+// half-rounds, if ops start as soon as they can.
+func chain(a *backend.Account) int {
+	longest, at := 0, map[*ir.Value]int{}
+	for _, o := range a.Ops {
+		d := 0
+		for _, arg := range o.Op.Args {
+			if arg.Value != nil {
+				d = max(d, at[arg.Value])
+			}
+		}
+		d += o.Cost.Depth
+		for _, r := range o.Op.Results {
+			at[r] = d
+		}
+		longest = max(longest, d)
+	}
+	return longest
+}
+
+// TestInterleaveCost: a layer in parts takes the same bytes and the same chain of
+// messages as a layer in one, but for what packing rounds up.
+func TestInterleaveCost(t *testing.T) {
+	b, err := bundle.Open("bert/block")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	set := frontend.Set{"seq": 128, "hidden": 256, "heads": 4, "ffn": 512}
+	m, err := b.Module(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := b.Weights(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := []passes.Example{madeUp(newRand(t, 4), m)}
+	o := &passes.Options{Observe: func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, src, examples) }}
+	if err := passes.Run(m, passes.Default(), o, nil); err != nil {
+		t.Fatal(err)
+	}
+	account := func(parts int) *backend.Account {
+		p := m.Clone()
+		if err := passes.Run(p, []passes.Pass{passes.Interleave}, &passes.Options{Parts: parts}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := backend.Lower(p, backend.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		a, err := backend.AccountOf(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	one, two := account(1), account(2)
+	if len(two.Ops) < len(one.Ops)*3/2 {
+		t.Errorf("%d ops in one part, %d in two: nothing was cut", len(one.Ops), len(two.Ops))
+	}
+	if a, b := chain(one), chain(two); b > a {
+		t.Errorf("the longest chain has %d messages in one part, %d in two", a, b)
+	}
+	for _, c := range []struct {
+		what     string
+		one, two int64
+	}{
+		{"bytes to the server", one.Online.C2S, two.Online.C2S},
+		{"bytes to the client", one.Online.S2C, two.Online.S2C},
+		{"correlations from the client", one.Online.COTClientSends, two.Online.COTClientSends},
+		{"correlations from the server", one.Online.COTServerSends, two.Online.COTServerSends},
+		{"setup", one.Online.Setup, two.Online.Setup},
+	} {
+		if c.two > c.one+c.one/100 {
+			t.Errorf("%s: %d in one part, %d in two: more than a hundredth", c.what, c.one, c.two)
+		}
+	}
+}
