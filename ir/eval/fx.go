@@ -1,8 +1,6 @@
 package eval
 
 import (
-	"sync"
-
 	"nimbus/internal/fixed"
 	"nimbus/internal/tensor"
 	"nimbus/internal/z2k"
@@ -100,19 +98,6 @@ func fxMatmul(s *step) error {
 	s.noise(out, l)
 	s.ring(out)
 	return nil
-}
-
-// matMul is z2k.MatMul, the rows halved over two goroutines where that pays.
-func matMul(dst, a, b []uint64, m, k, n, width int) {
-	if m < 2 || m*k*n < 1<<18 {
-		z2k.MatMul(dst, a, b, m, k, n, width)
-		return
-	}
-	h := m / 2
-	var wg sync.WaitGroup
-	wg.Go(func() { z2k.MatMul(dst[:h*n], a[:h*k], b, h, k, n, width) })
-	z2k.MatMul(dst[h*n:], a[h*k:], b, m-h, k, n, width)
-	wg.Wait()
 }
 
 func fxAddBias(s *step) error {

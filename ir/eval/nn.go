@@ -194,19 +194,6 @@ func batched(a, b []int) (batch, m, k, n int) {
 	return tensor.NumElems(a[:r-2]), a[r-2], a[r-1], b[r-1]
 }
 
-// realMatMul sets dst [m, n] to a [m, k] · b [k, n].
-func realMatMul(dst, a, b []float64, m, k, n int) {
-	for i := range m {
-		row := dst[i*n : (i+1)*n]
-		for p := range k {
-			f, bp := a[i*k+p], b[p*n:(p+1)*n]
-			for j := range row {
-				row[j] += f * bp[j]
-			}
-		}
-	}
-}
-
 // tableRow checks an index and cuts its row out of a table [rows, d].
 func tableRow[T any](table []T, d int, index uint64) ([]T, error) {
 	if rows := len(table) / d; index >= uint64(rows) {
