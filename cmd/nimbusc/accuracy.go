@@ -3,10 +3,9 @@ package main
 import (
 	"flag"
 	"fmt"
+	"maps"
 	goruntime "runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 
 	"nimbus/ir"
@@ -15,59 +14,124 @@ import (
 
 var accuracyCommand = &command{
 	name:  "accuracy",
-	args:  "[-plan PLAN] [-limit N] [-truncate] [-json] MODEL -data FILE.tsv",
-	short: "accuracy of a model and of its plan's fixed-point twin on labelled text",
+	args:  "[-limit N] [-truncate] [-json] MODEL [-plan PLAN]|PLAN -model MODEL -data FILE",
+	short: "how well a model and its plan's fixed-point twin do on labelled text",
 	long: `
-The file has a header line, then a text, a tab and a label per line; a label is a number from 0 or
-one of the model's own names. Without -plan the model is compiled first, as "nimbusc compile" would
-with the same flags.`,
+FILE has a text, or two, and a label per line, with tabs between them, or commas if its name ends in
+.csv. A label is a number from 0 or one of the model's own names. A model that gives an embedding or
+one number takes scores: an embedding is compared between the two texts of a line, by the cosine. A
+model that labels words takes a word and its label per line, and an empty line between texts.
+
+Without a plan the model is compiled first, as "nimbusc compile" would with the same flags.`,
 	setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		var o accuracyOptions
 		fs.StringVar(&o.plan, "plan", "", "a `PLAN` of the model")
+		fs.StringVar(&o.model, "model", "", "the `MODEL` of a PLAN")
 		fs.StringVar(&o.data, "data", "", "labelled text, a `FILE`")
-		fs.IntVar(&o.limit, "limit", 0, "use the first `N` texts (default all)")
+		fs.IntVar(&o.limit, "limit", 0, "use the first `N` examples (default all)")
 		fs.BoolVar(&o.truncate, "truncate", false, "cut texts that are too long")
 		fs.BoolVar(&o.json, "json", false, "print JSON")
 		o.compile.flags(fs)
 		return func(c *console, args []string) error {
 			if len(args) != 1 {
-				return usagef("wants one model, got %d", len(args))
+				return usagef("wants one model or plan, got %d", len(args))
 			}
 			if o.data == "" {
-				return usagef("-data FILE.tsv is missing")
+				return usagef("-data FILE is missing")
 			}
 			if o.limit < 0 {
-				return usagef("-limit is a number of texts, got %d", o.limit)
+				return usagef("-limit is a number of examples, got %d", o.limit)
 			}
 			if err := o.compile.check(); err != nil {
 				return err
 			}
-			return o.run(c, args[0])
+			name := args[0]
+			if isModuleFile(name) {
+				if o.plan != "" || o.model == "" {
+					return usagef("%s is a plan, which -model MODEL gives weights", name)
+				}
+				name, o.plan = o.model, name
+			} else if o.model != "" {
+				return usagef("-model is for a PLAN, and %s is a model", name)
+			}
+			return o.run(c, name)
 		}
 	},
 }
 
 type accuracyOptions struct {
-	plan, data     string
-	limit          int
-	truncate, json bool
-	compile        compileFlags
+	plan, model, data string
+	limit             int
+	truncate, json    bool
+	compile           compileFlags
+}
+
+// A task is what a model's result means, how it is labelled and judged.
+type task struct {
+	name    string
+	format  string // of its labelled text
+	texts   [2]int // fewest and most texts of an example
+	words   bool   // an example is words with a label each
+	classes bool   // predictions are classes
+	target  func(label string, labels []string) (float64, error)
+	metrics []metric
+}
+
+const (
+	tableFormat = "a line is a text, a tab and a label, with a tab and a second text between them for pairs; a .csv file has commas"
+	scoreFormat = "a line is two texts and a score with tabs between them; a .csv file has commas"
+	wordsFormat = "a line is a word, a blank and its label; an empty line ends a text"
+)
+
+var (
+	classTask      = &task{"classification", tableFormat, [2]int{1, 2}, false, true, classOf, []metric{byAccuracy, byMatthews}}
+	binaryTask     = &task{"classification", tableFormat, [2]int{1, 2}, false, true, classOf, []metric{byAccuracy, byF1, byMatthews}}
+	scoreTask      = &task{"score", tableFormat, [2]int{1, 2}, false, false, scoreOf, []metric{byPearson, bySpearman}}
+	similarityTask = &task{"similarity", scoreFormat, [2]int{2, 2}, false, false, scoreOf, []metric{byPearson, bySpearman}}
+	wordsTask      = &task{"words", wordsFormat, [2]int{}, true, true, classOf, []metric{byAccuracy, byF1}}
+)
+
+// columns says what stands on a line.
+func (t *task) columns() string {
+	what := "a label"
+	if !t.classes {
+		what = "a score"
+	}
+	if t.texts[0] == 2 {
+		return "two texts and " + what
+	}
+	return "a text and " + what + ", or two texts and " + what
+}
+
+// task is the one that m's result is made for.
+func (m *model) task() (*task, error) {
+	n, labels := m.module.Func("main").Results[0].NumElems(), len(m.labels)
+	switch {
+	case labels == 0 && m.module.Attrs.Ident("family", "") == "sentence":
+		return similarityTask, nil
+	case labels == 1 && n == 1:
+		return scoreTask, nil
+	case labels == 2 && n == 2:
+		return binaryTask, nil
+	case labels > 0 && n == labels:
+		return classTask, nil
+	case labels > 0 && n == m.seq*labels:
+		return wordsTask, nil
+	}
+	return nil, fmt.Errorf("%s: the model gives neither classes nor an embedding: there is no label to compare its result with", m.name)
 }
 
 // accuracyResult is what accuracy -json prints.
 type accuracyResult struct {
-	Model      string  `json:"model"`
-	Texts      int     `json:"texts"`
-	Length     int     `json:"length"`
-	Float      tally   `json:"float"`
-	Fixed      tally   `json:"fixed"`
-	Difference float64 `json:"difference_points"` // fixed minus float
-	Disagree   int     `json:"disagree"`          // texts that get different labels
-}
-
-type tally struct {
-	Correct  int     `json:"correct"`
-	Accuracy float64 `json:"accuracy_percent"`
+	Model      string             `json:"model"`
+	Task       string             `json:"task"`
+	Examples   int                `json:"examples"`
+	Length     int                `json:"length"`
+	Float      map[string]float64 `json:"float"` // by name of the metric
+	Fixed      map[string]float64 `json:"fixed"`
+	Difference map[string]float64 `json:"difference"`          // fixed minus float
+	Differ     *int               `json:"differ,omitempty"`    // predictions that are another class
+	Deviation  *float64           `json:"deviation,omitempty"` // the largest difference of two predictions that are numbers
 }
 
 func (o *accuracyOptions) run(c *console, name string) error {
@@ -83,7 +147,11 @@ func (o *accuracyOptions) run(c *console, name string) error {
 		return err
 	}
 	defer m.close()
-	examples, err := readLabelled(c, o.data, m.labels, o.limit)
+	t, err := m.task()
+	if err != nil {
+		return err
+	}
+	examples, err := readLabelled(c, o.data, t, m.labels, o.limit)
 	if err != nil {
 		return err
 	}
@@ -99,102 +167,54 @@ func (o *accuracyOptions) run(c *console, name string) error {
 	if err != nil {
 		return err
 	}
-	res, err := measure(m, float, twin, examples, o.truncate)
+	outcomes, err := predict(c, m, t, []*eval.Program{float, twin}, examples, o.truncate)
 	if err != nil {
 		return err
 	}
+	res := judge(m, t, examples, outcomes)
 	if o.json {
 		return printJSON(c.out, res)
 	}
-	fmt.Fprintf(c.out, "%s, %d texts of %s, %d tokens\n", m.name, res.Texts, o.data, res.Length)
-	fmt.Fprintf(c.out, "float        %6.2f %%  (%d right)\n", res.Float.Accuracy, res.Float.Correct)
-	fmt.Fprintf(c.out, "fixed point  %6.2f %%  (%d right)\n", res.Fixed.Accuracy, res.Fixed.Correct)
-	fmt.Fprintf(c.out, "difference   %+6.2f points; %d texts get another label\n", res.Difference, res.Disagree)
+	res.print(c, t, o.data)
 	return nil
 }
 
-// A labelled text and where it stands.
-type labelled struct {
-	place string
-	text  string
-	class int
+func (r *accuracyResult) print(c *console, t *task, data string) {
+	fmt.Fprintf(c.out, "%s, %d examples of %s, %d tokens\n", r.Model, r.Examples, data, r.Length)
+	fmt.Fprintf(c.out, "%-10s %11s %12s  %s\n", "", "float", "fixed point", "difference")
+	for _, m := range t.metrics {
+		format, scale := "%-10s %11.4f %12.4f  %+.4f\n", 1.0
+		if m.percent {
+			format, scale = "%-10s %9.2f %% %10.2f %%  %+.2f points\n", 100
+		}
+		fmt.Fprintf(c.out, format, m.name, scale*r.Float[m.name], scale*r.Fixed[m.name], scale*r.Difference[m.name])
+	}
+	if t.classes {
+		fmt.Fprintf(c.out, "%d predictions are another class\n", *r.Differ)
+	} else {
+		fmt.Fprintf(c.out, "predictions differ by at most %.4g\n", *r.Deviation)
+	}
 }
 
-// readLabelled reads at most limit lines (0: all) of text and label.
-func readLabelled(c *console, name string, labels []string, limit int) ([]labelled, error) {
-	display, text, err := readText(c, name)
-	if err != nil {
-		return nil, err
-	}
-	var out []labelled
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		line = strings.TrimRight(line, "\r\n")
-		place := fmt.Sprintf("%s:%d", display, n)
-		sentence, label, ok := strings.Cut(line, "\t")
-		switch {
-		case n == 1:
-			if !ok || strings.TrimSpace(label) != "label" {
-				return nil, fmt.Errorf("%s: the first line must be a header: sentence, tab, label", place)
-			}
-			continue
-		case strings.TrimSpace(line) == "":
-			continue
-		case !ok:
-			return nil, fmt.Errorf("%s: a text, a tab and a label are expected", place)
-		}
-		class, err := classOf(strings.TrimSpace(label), labels)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", place, err)
-		}
-		if out = append(out, labelled{place, sentence, class}); limit > 0 && len(out) == limit {
-			break
-		}
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: no labelled text in it", display)
-	}
-	return out, nil
+// outcome is what float and fixed point predict of one example, and where it
+// is compared: words of a text that was cut are not.
+type outcome struct {
+	got  [2][]float64
+	want []float64
+	err  error
 }
 
-func classOf(label string, labels []string) (int, error) {
-	if i := slices.Index(labels, label); i >= 0 {
-		return i, nil
-	}
-	if n, err := strconv.Atoi(label); err == nil && n >= 0 && n < len(labels) {
-		return n, nil
-	}
-	return 0, fmt.Errorf("label %q is neither a number from 0 to %d nor one of %s", label, len(labels)-1, strings.Join(labels, ", "))
-}
-
-// measure runs both on every text, on as many cores as there are.
-func measure(m *model, float, twin *eval.Program, examples []labelled, truncate bool) (*accuracyResult, error) {
-	type outcome struct {
-		float, fixed int
-		err          error
-	}
+// predict runs the programs on every example, on as many cores as there are.
+func predict(c *console, m *model, t *task, programs []*eval.Program, examples []example, truncate bool) ([]outcome, error) {
 	outcomes := make([]outcome, len(examples))
 	work := make(chan int)
 	var wg sync.WaitGroup
+	progress := newProgress(c.err, len(examples))
 	for range goruntime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for i := range work {
-				outcomes[i] = func() (o outcome) {
-					in, _, err := m.inputs(examples[i].text, truncate)
-					if err != nil {
-						return outcome{err: err}
-					}
-					a, err := m.answer(float, in)
-					if err != nil {
-						return outcome{err: err}
-					}
-					b, err := m.answer(twin, in)
-					if err != nil {
-						return outcome{err: err}
-					}
-					return outcome{a.Class, b.Class, nil}
-				}()
+				outcomes[i] = m.predict(t, programs, examples[i], truncate)
+				progress.step()
 			}
 		})
 	}
@@ -203,25 +223,116 @@ func measure(m *model, float, twin *eval.Program, examples []labelled, truncate 
 	}
 	close(work)
 	wg.Wait()
-
-	res := &accuracyResult{Model: m.name, Texts: len(examples), Length: m.seq}
+	progress.end()
 	for i, o := range outcomes {
 		if o.err != nil {
 			return nil, fmt.Errorf("%s: %w", examples[i].place, o.err)
 		}
-		if o.float == examples[i].class {
-			res.Float.Correct++
+	}
+	return outcomes, nil
+}
+
+// predict runs the programs on one example.
+func (m *model) predict(t *task, programs []*eval.Program, e example, truncate bool) (o outcome) {
+	o.want = e.want
+	var ins []map[string]eval.Value
+	var first []int
+	switch {
+	case t.words:
+		in, at, err := m.wordInputs(e.texts, truncate)
+		if err != nil {
+			return outcome{err: err}
 		}
-		if o.fixed == examples[i].class {
-			res.Fixed.Correct++
+		o.want = nil
+		for i, token := range at {
+			if token >= 0 {
+				first, o.want = append(first, token), append(o.want, e.want[i])
+			}
 		}
-		if o.float != o.fixed {
-			res.Disagree++
+		ins = append(ins, in)
+	case t == similarityTask:
+		for _, text := range e.texts {
+			in, _, err := m.inputs(text, truncate)
+			if err != nil {
+				return outcome{err: err}
+			}
+			ins = append(ins, in)
+		}
+	default:
+		in, _, err := m.inputs(e.texts[0], truncate, e.texts[1:]...)
+		if err != nil {
+			return outcome{err: err}
+		}
+		ins = append(ins, in)
+	}
+	for k, p := range programs {
+		var results [][]float64
+		for _, in := range ins {
+			out, err := p.Run("main", in)
+			if err != nil {
+				return outcome{err: err}
+			}
+			results = append(results, out[0].Reals())
+		}
+		o.got[k] = t.read(results, first, len(m.labels))
+	}
+	return o
+}
+
+// read makes predictions of a model's results, of which there are two where two
+// embeddings are compared. first are the tokens that are asked for.
+func (t *task) read(results [][]float64, first []int, labels int) []float64 {
+	x := results[0]
+	switch {
+	case t.words:
+		var out []float64
+		for _, token := range first {
+			out = append(out, float64(largest(x[token*labels:(token+1)*labels])))
+		}
+		return out
+	case t.classes:
+		return []float64{float64(largest(x))}
+	case len(results) == 2:
+		return []float64{cosine(x, results[1])}
+	}
+	return x
+}
+
+func largest(x []float64) int { return slices.Index(x, slices.Max(x)) }
+
+// judge compares all predictions.
+func judge(m *model, t *task, examples []example, outcomes []outcome) *accuracyResult {
+	res := &accuracyResult{Model: m.name, Task: t.name, Examples: len(examples), Length: m.seq}
+	var got [2][]float64
+	var want []float64
+	for _, o := range outcomes {
+		want = append(want, o.want...)
+		for k := range got {
+			got[k] = append(got[k], o.got[k]...)
 		}
 	}
-	percent := 100 / float64(len(examples))
-	res.Float.Accuracy = percent * float64(res.Float.Correct)
-	res.Fixed.Accuracy = percent * float64(res.Fixed.Correct)
-	res.Difference = res.Fixed.Accuracy - res.Float.Accuracy
-	return res, nil
+	by := func(got []float64) map[string]float64 {
+		out := map[string]float64{}
+		for _, m2 := range t.metrics {
+			out[m2.name] = m2.of(got, want, m.labels)
+		}
+		return out
+	}
+	res.Float, res.Fixed = by(got[0]), by(got[1])
+	res.Difference = maps.Clone(res.Fixed)
+	for name := range res.Difference {
+		res.Difference[name] -= res.Float[name]
+	}
+	differ, deviation := 0, 0.0
+	for i := range want {
+		if d := got[1][i] - got[0][i]; d != 0 {
+			differ, deviation = differ+1, max(deviation, d, -d)
+		}
+	}
+	if t.classes {
+		res.Differ = &differ
+	} else {
+		res.Deviation = &deviation
+	}
+	return res
 }

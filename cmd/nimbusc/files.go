@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"unicode/utf8"
 
 	"nimbus/ir"
@@ -51,6 +52,22 @@ func readText(c *console, name string) (display, text string, err error) {
 		return display, "", hinted(fmt.Errorf("%s:%d:%d: not UTF-8 text", display, line, col), encodingHint)
 	}
 	return display, string(data), nil
+}
+
+// readPlain is readText for a file that people write.
+func readPlain(c *console, name string) (display, text string, err error) {
+	if display, text, err = readText(c, name); err == nil {
+		err = checkPlain(display, text)
+	}
+	return display, text, err
+}
+
+// checkPlain refuses zero bytes, which UTF-16 has and no text.
+func checkPlain(display, text string) error {
+	if i := strings.IndexByte(text, 0); i >= 0 {
+		return hinted(fmt.Errorf("%s:%d: a zero byte: not UTF-8 text", display, 1+strings.Count(text[:i], "\n")), encodingHint)
+	}
+	return nil
 }
 
 func open(name string) (fs.File, error) {

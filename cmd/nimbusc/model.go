@@ -207,8 +207,8 @@ func (m *model) calibration(c *console, file string) (display string, lines []st
 	if err != nil {
 		return display, nil, err
 	}
-	if i := strings.IndexByte(text, 0); i >= 0 {
-		return display, nil, hinted(fmt.Errorf("%s:%d: a zero byte: not UTF-8 text", display, 1+strings.Count(text[:i], "\n")), encodingHint)
+	if err := checkPlain(display, text); err != nil {
+		return display, nil, err
 	}
 	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
 		if line = strings.TrimSpace(line); line != "" {

@@ -90,21 +90,68 @@ func (r *Reader) IsText() bool {
 // Text tokenizes a text to the model's length. A model without vocabulary takes
 // token ids instead of words.
 func (r *Reader) Text(text string, truncate bool) (*Input, error) {
-	switch {
-	case strings.TrimSpace(text) == "":
-		return nil, errors.New("the text is empty")
-	case r.images != nil:
-		return nil, errors.New("the model takes images and no text: give a PNG with -input FILE.png")
-	case !r.IsText():
-		return nil, fmt.Errorf("the program takes %s and no text: give them with -input", r.wants())
+	return r.texts([]string{text}, truncate)
+}
+
+// Pair is Text for two texts that the model judges together.
+func (r *Reader) Pair(first, second string, truncate bool) (*Input, error) {
+	return r.texts([]string{first, second}, truncate)
+}
+
+func (r *Reader) texts(texts []string, truncate bool) (*Input, error) {
+	if err := r.takes(texts); err != nil {
+		return nil, err
 	}
-	enc, err := r.encode(text, truncate)
+	enc, err := r.encode(texts, truncate)
 	if err != nil {
 		return nil, err
 	}
+	return r.input(enc)
+}
+
+// Words is Text for a text that is cut into words already; first is where each
+// word's first token stands, -1 of a word that was cut off.
+func (r *Reader) Words(words []string, truncate bool) (in *Input, first []int, err error) {
+	if err := r.takes(words); err != nil {
+		return nil, nil, err
+	}
+	var enc tokenizer.Encoding
+	if r.tok != nil {
+		enc, first, err = r.tok.EncodeWords(words, r.seq, truncate)
+	} else if enc, err = r.encode([]string{strings.Join(words, " ")}, truncate); err == nil {
+		for i := range words { // each is a token
+			if i >= enc.Len {
+				i = -1
+			}
+			first = append(first, i)
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err = r.input(enc)
+	return in, first, err
+}
+
+// takes says why the texts are none for this model.
+func (r *Reader) takes(texts []string) error {
+	switch {
+	case slices.ContainsFunc(texts, func(text string) bool { return strings.TrimSpace(text) == "" }):
+		return errors.New("the text is empty")
+	case r.images != nil:
+		return errors.New("the model takes images and no text: give a PNG with -input FILE.png")
+	case !r.IsText():
+		return fmt.Errorf("the program takes %s and no text: give them with -input", r.wants())
+	}
+	return nil
+}
+
+// input gives the parameters what they take of an encoding.
+func (r *Reader) input(enc tokenizer.Encoding) (*Input, error) {
 	all := map[string]eval.Value{"ids": eval.Ints(enc.IDs), "types": eval.Ints(enc.Types), "mask": eval.Ints(enc.Mask), "pool": eval.Floats(enc.Pool())}
 	in := &Input{Values: map[string]eval.Value{}, Tokens: enc.Len, enc: &enc}
 	for _, p := range r.own {
+		var err error
 		if in.Values[p.Name], err = fit(p, all[p.Name]); err != nil {
 			return nil, err
 		}
@@ -124,33 +171,36 @@ func (r *Reader) wants() string {
 	return strings.Join(parts, ", ")
 }
 
-func (r *Reader) encode(text string, truncate bool) (tokenizer.Encoding, error) {
+func (r *Reader) encode(texts []string, truncate bool) (tokenizer.Encoding, error) {
 	if r.tok != nil {
-		return r.tok.Encode(text, r.seq, truncate)
+		if len(texts) == 2 {
+			return r.tok.EncodePair(texts[0], texts[1], r.seq, truncate)
+		}
+		return r.tok.Encode(texts[0], r.seq, truncate)
 	}
 	vocab, pad := r.attrs.Int("vocab", 0), r.attrs.Int("pad", 0)
-	var ids []int
-	for _, word := range strings.Fields(text) {
-		id, err := strconv.Atoi(word)
-		if err != nil || id < 0 || vocab > 0 && id >= vocab {
-			return tokenizer.Encoding{}, fmt.Errorf("the model has no vocabulary, so its text is token ids below %d, not words", vocab)
+	enc := tokenizer.Encoding{Types: make([]int, r.seq), Mask: make([]int, r.seq)}
+	for kind, text := range texts {
+		for _, word := range strings.Fields(text) {
+			id, err := strconv.Atoi(word)
+			if err != nil || id < 0 || vocab > 0 && id >= vocab {
+				return enc, fmt.Errorf("the model has no vocabulary, so its text is token ids below %d, not words", vocab)
+			}
+			if enc.Len < r.seq {
+				enc.IDs, enc.Types[enc.Len], enc.Mask[enc.Len] = append(enc.IDs, id), kind, 1
+			}
+			enc.Len++
 		}
-		ids = append(ids, id)
 	}
-	if len(ids) > r.seq {
+	if enc.Len > r.seq {
 		if !truncate {
-			return tokenizer.Encoding{}, fmt.Errorf("the text has %d tokens, the model is built for at most %d", len(ids), r.seq)
+			return enc, fmt.Errorf("the text has %d tokens, the model is built for at most %d", enc.Len, r.seq)
 		}
-		ids = ids[:r.seq]
+		enc.Len = r.seq
 	}
-	enc := tokenizer.Encoding{Len: len(ids), Types: make([]int, r.seq), Mask: make([]int, r.seq)}
-	for i := range ids {
-		enc.Mask[i] = 1
+	for len(enc.IDs) < r.seq {
+		enc.IDs = append(enc.IDs, pad)
 	}
-	for len(ids) < r.seq {
-		ids = append(ids, pad)
-	}
-	enc.IDs = ids
 	return enc, nil
 }
 

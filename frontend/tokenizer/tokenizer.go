@@ -221,6 +221,40 @@ func (t *Tokenizer) EncodePair(first, second string, length int, truncate bool) 
 	return t.assemble(a, b, true, length), nil
 }
 
+// EncodeWords is Encode for a text that is cut into words already, as those of
+// labelled data are; first is where each word's first token stands, -1 where
+// truncation left none of it.
+func (t *Tokenizer) EncodeWords(words []string, length int, truncate bool) (e Encoding, first []int, err error) {
+	var ids []int
+	for i, word := range words {
+		word = strings.TrimSpace(word)
+		if t.ranks != nil && i > 0 && !t.cfg.PrefixSpace {
+			word = " " + word // as it stands in a text
+		}
+		first = append(first, len(ids)+1)
+		more, err := t.tokens(word)
+		if err != nil {
+			return e, nil, fmt.Errorf("word %d: %w", i+1, err)
+		}
+		ids = append(ids, more...)
+	}
+	if len(ids) == 0 {
+		return e, nil, fmt.Errorf("tokenizer: there are no words")
+	}
+	if length > 0 && len(ids)+2 > length {
+		if err := t.tooLong(len(ids)+2, length, 2, truncate); err != nil {
+			return e, nil, err
+		}
+		ids = ids[:length-2]
+	}
+	for i := range first {
+		if first[i] > len(ids) {
+			first[i] = -1
+		}
+	}
+	return t.assemble(ids, nil, false, length), first, nil
+}
+
 func (t *Tokenizer) tooLong(have, length, specials int, truncate bool) error {
 	switch {
 	case length < specials+1:

@@ -41,7 +41,7 @@ func matMulTiles(dst, a, b []float64, rows, cols, k, n int) {
 		depth := min(doubleDepth, k-p)
 		for j := 0; j < cols; j += doubleCols {
 			for r := range depth {
-				copy(panel[r*doubleCols:(r+1)*doubleCols], b[(p+r)*n+j:])
+				*(*[doubleCols]float64)(panel[r*doubleCols:]) = *(*[doubleCols]float64)(b[(p+r)*n+j:])
 			}
 			for i := 0; i < rows; i += doubleRows {
 				doubleTile(&dst[i*n+j], n*8, &a[i*k+p], k*8, &panel[0], depth)

@@ -229,6 +229,11 @@ func fxSum(s *step) error {
 func fxShrink(s *step) error {
 	x, l := s.x(0)
 	out, d := make([]uint64, len(x)), s.op.Attrs.Int("bits", 0)
+	if s.exact() {
+		fixed.Shrinks(out, x, l, d)
+		s.ring(out)
+		return nil
+	}
 	for i, v := range x {
 		out[i] = s.shrink(v, l, d)
 	}
@@ -251,6 +256,11 @@ func fxReduce(s *step) error {
 func fxTrunc(s *step) error {
 	x, l := s.x(0)
 	out, d, w := make([]uint64, len(x)), s.op.Attrs.Int("bits", 0), s.elem().Width
+	if s.exact() {
+		fixed.Truncs(out, x, l, d, w)
+		s.ring(out)
+		return nil
+	}
 	for i, v := range x {
 		out[i] = s.trunc(v, l, d, w)
 		if w > l-d {
@@ -380,6 +390,11 @@ func fxPiecewise(s *step) error {
 	x, l := s.x(0)
 	lo, hi := spec.Domain()
 	out := make([]uint64, len(x))
+	if s.exact() {
+		spec.Evals(out, x)
+		s.ring(out)
+		return nil
+	}
 	for i, v := range x {
 		out[i] = s.piecewise(spec, v)
 		e := z2k.Signed(v, l)

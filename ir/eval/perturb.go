@@ -13,6 +13,10 @@ import (
 // inside: both parties shift their own share, so the low bits' carry, which
 // depends on a uniform share, decides whether the result is rounded up or down.
 
+// exact says that the op computes what the twin does and nobody asks how far its
+// arguments go, so all elements may be done at once.
+func (s *step) exact() bool { return s.p.opt.Perturb == nil && s.p.opt.Exceeded == nil }
+
 // low is a uniform number of d bits: the low bits of a random share.
 func (s *step) low(d int) uint64 {
 	if s.p.opt.Perturb == nil || d == 0 {
