@@ -155,6 +155,11 @@ func (o *accuracyOptions) run(c *console, name string) error {
 	if err != nil {
 		return err
 	}
+	for _, e := range examples { // before the work, not after it
+		if _, err := m.examine(t, e, o.truncate); err != nil {
+			return fmt.Errorf("%s: %w", e.place, err)
+		}
+	}
 	if twin == nil {
 		if p, err = o.compile.compile(c, m); err != nil {
 			return err
@@ -196,8 +201,7 @@ func (r *accuracyResult) print(c *console, t *task, data string) {
 	}
 }
 
-// outcome is what float and fixed point predict of one example, and where it
-// is compared: words of a text that was cut are not.
+// outcome is what float and fixed point predict of one example, and what is wanted.
 type outcome struct {
 	got  [2][]float64
 	want []float64
@@ -232,49 +236,63 @@ func predict(c *console, m *model, t *task, programs []*eval.Program, examples [
 	return outcomes, nil
 }
 
-// predict runs the programs on one example.
-func (m *model) predict(t *task, programs []*eval.Program, e example, truncate bool) (o outcome) {
-	o.want = e.want
-	var ins []map[string]eval.Value
-	var first []int
+// examined is an example as inputs: one, or two that are compared.
+type examined struct {
+	in    []map[string]eval.Value
+	first []int     // of words: the token of each that is asked for
+	want  []float64 // words of a text that was cut are left out
+}
+
+// examine turns an example into inputs of m.
+func (m *model) examine(t *task, e example, truncate bool) (x examined, err error) {
+	var in map[string]eval.Value
 	switch {
 	case t.words:
-		in, at, err := m.wordInputs(e.texts, truncate)
-		if err != nil {
-			return outcome{err: err}
+		var first []int
+		if in, first, err = m.wordInputs(e.texts, truncate); err != nil {
+			return x, err
 		}
-		o.want = nil
-		for i, token := range at {
+		for i, token := range first {
 			if token >= 0 {
-				first, o.want = append(first, token), append(o.want, e.want[i])
+				x.first, x.want = append(x.first, token), append(x.want, e.want[i])
 			}
 		}
-		ins = append(ins, in)
+		x.in = append(x.in, in)
+		return x, nil
 	case t == similarityTask:
 		for _, text := range e.texts {
-			in, _, err := m.inputs(text, truncate)
-			if err != nil {
-				return outcome{err: err}
+			if in, _, err = m.inputs(text, truncate); err != nil {
+				return x, err
 			}
-			ins = append(ins, in)
+			x.in = append(x.in, in)
 		}
 	default:
-		in, _, err := m.inputs(e.texts[0], truncate, e.texts[1:]...)
-		if err != nil {
-			return outcome{err: err}
+		if in, _, err = m.inputs(e.texts[0], truncate, e.texts[1:]...); err != nil {
+			return x, err
 		}
-		ins = append(ins, in)
+		x.in = append(x.in, in)
 	}
+	x.want = e.want
+	return x, nil
+}
+
+// predict runs the programs on one example.
+func (m *model) predict(t *task, programs []*eval.Program, e example, truncate bool) outcome {
+	x, err := m.examine(t, e, truncate)
+	if err != nil {
+		return outcome{err: err}
+	}
+	o := outcome{want: x.want}
 	for k, p := range programs {
 		var results [][]float64
-		for _, in := range ins {
+		for _, in := range x.in {
 			out, err := p.Run("main", in)
 			if err != nil {
 				return outcome{err: err}
 			}
 			results = append(results, out[0].Reals())
 		}
-		o.got[k] = t.read(results, first, len(m.labels))
+		o.got[k] = t.read(results, x.first, len(m.labels))
 	}
 	return o
 }

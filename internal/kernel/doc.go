@@ -1,5 +1,5 @@
-// Package kernel holds the hot loops: modular matrix products, batched AES
-// hashing and expansion, bit transposes, GF(2^128).
+// Package kernel holds the hot loops: modular matrix products and those of
+// doubles, batched AES hashing and expansion, bit transposes, GF(2^128).
 //
 // It must not know protocols: no party, no message, no ring width. Functions
 // take the destination first, allocate nothing that grows with the input, and
