@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"nimbus/frontend/bundle"
 	"nimbus/ir"
 	"nimbus/ir/eval"
 )
@@ -245,34 +246,33 @@ type examined struct {
 
 // examine turns an example into inputs of m.
 func (m *model) examine(t *task, e example, truncate bool) (x examined, err error) {
-	var in map[string]eval.Value
+	x.want = e.want
+	add := func(in *bundle.Input, err error) error {
+		if err == nil {
+			x.in = append(x.in, in.Values)
+		}
+		return err
+	}
 	switch {
 	case t.words:
-		var first []int
-		if in, first, err = m.wordInputs(e.texts, truncate); err != nil {
-			return x, err
-		}
+		in, first, err := m.reader.Words(e.texts, truncate)
+		x.want = nil
 		for i, token := range first {
 			if token >= 0 {
 				x.first, x.want = append(x.first, token), append(x.want, e.want[i])
 			}
 		}
-		x.in = append(x.in, in)
-		return x, nil
-	case t == similarityTask:
-		for _, text := range e.texts {
-			if in, _, err = m.inputs(text, truncate); err != nil {
-				return x, err
-			}
-			x.in = append(x.in, in)
-		}
-	default:
-		if in, _, err = m.inputs(e.texts[0], truncate, e.texts[1:]...); err != nil {
+		err = add(in, err)
+		return x, err
+	case t != similarityTask && len(e.texts) == 2:
+		err = add(m.reader.Pair(e.texts[0], e.texts[1], truncate))
+		return x, err
+	}
+	for _, text := range e.texts {
+		if err := add(m.reader.Text(text, truncate)); err != nil {
 			return x, err
 		}
-		x.in = append(x.in, in)
 	}
-	x.want = e.want
 	return x, nil
 }
 
