@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"nimbus/backend/cost"
-	"nimbus/backend/params"
 	"nimbus/backend/rules"
 	"nimbus/ir"
 	"nimbus/passes"
@@ -29,8 +27,12 @@ type Options struct {
 	PublicEmbedding bool
 
 	// SoftSpoken is the field size exponent of the OT extension, 2, 4 or 8:
-	// bytes per correlation fall as 16/k, work grows as 2^k/k. 0 means 8.
+	// bytes per correlation fall as 16/k, work grows as 2^k/k. 0 means the
+	// fastest under the objective, or 8 if bytes are what counts.
 	SoftSpoken int
+
+	// Objective is what choices minimise.
+	Objective
 }
 
 func (o Options) reuse() float64 {
@@ -89,11 +91,7 @@ func Finish(m *ir.Module, o Options) error {
 	if err != nil {
 		return fmt.Errorf("lower: %w", err)
 	}
-	k := o.SoftSpoken
-	if k == 0 {
-		k = 8
-	}
-	m.Attrs.Set("softspoken", k)
+	m.Attrs.Set("softspoken", o.extension(total.Online))
 	m.Attrs.Set("cot_client_sends", total.Online.COTClientSends)
 	m.Attrs.Set("cot_server_sends", total.Online.COTServerSends)
 	return nil
@@ -148,13 +146,13 @@ func lowerFunc(f *ir.Func, uses map[*ir.Op]use, o Options) error {
 			return nil
 		}
 		attrs := op.Attrs.Clone()
-		if choose := choices[rule.Plan]; choose != nil {
-			var more ir.Attrs
-			if more, err = choose(op, uses[op], o); err != nil {
+		if list := choices[rule.Plan]; list != nil {
+			var all []Choice
+			if all, err = list(op, uses[op], o); err != nil {
 				err = fmt.Errorf("%s of %%%s: %w", rule.Plan, op.Result().Name, err)
 				return nil
 			}
-			for _, a := range more {
+			for _, a := range cheapest(all).Attrs {
 				attrs.Set(a.Name, a.Value)
 			}
 		}
@@ -183,14 +181,6 @@ func wantsShares(op *ir.Op, i int) bool {
 	return e.Kind == ir.Fx || e == ir.IntElem(1) && op.Name != "fx.add_mask"
 }
 
-// choices picks what a plan op needs beyond its fx twin: parameter set, tile,
-// response compression.
-var choices = map[string]func(op *ir.Op, u use, o Options) (ir.Attrs, error){
-	"he.select":    chooseSelect,
-	"he.matmul":    chooseMatmul,
-	"he.matmul_ss": chooseMatmulSS,
-}
-
 // use is what a choice must suit: all ops that read one stored weight, which
 // has one layout for all of them, or an op alone.
 type use struct {
@@ -199,18 +189,18 @@ type use struct {
 	times int // how many ops
 }
 
-// usesOf tells for every op of a module how it, or the weight that it reads, is
+// usesOf tells for every op of a module of fx or a plan how it, or the weight that it reads, is
 // used.
 func usesOf(m *ir.Module) map[*ir.Op]use {
 	out := map[*ir.Op]use{}
 	stored := map[*ir.Weight]use{}
 	weightOf := func(op *ir.Op) (*ir.Weight, int) {
 		switch op.Name {
-		case "fx.matmul":
+		case "fx.matmul", "he.matmul":
 			if w := op.W(1); w != nil {
 				return w, op.X(0).Type.NumElems() / w.Type.Shape[0]
 			}
-		case "fx.select":
+		case "fx.select", "he.select":
 			return op.W(len(op.Args) / 2), op.Result().Type.Shape[0] // the first weight, after ids and perhaps types
 		}
 		return nil, 0
@@ -235,62 +225,9 @@ func usesOf(m *ir.Module) map[*ir.Op]use {
 	return out
 }
 
-func chooseSelect(op *ir.Op, u use, o Options) (ir.Attrs, error) {
-	t := op.Result().Type
-	set, err := params.Select(t.Elem.Width)
-	if err != nil {
-		return nil, err
-	}
-	types := 0
-	if len(op.Args) == 4 {
-		types = op.W(3).Type.Shape[0]
-	}
-	rows := op.W(len(op.Args) / 2).Type.Shape[0]
-	d := params.SelectDrops(set, u.rows, rows, types, t.Shape[1], t.Elem.Width, u.drop, o.reuse()*float64(u.times))
-	return ir.A("set", ir.Ident(set.Name), "drop_stored", d.Stored, "drop_c0", d.C0, "drop_c1", d.C1), nil
-}
-
-// chooseMatmul takes the tile that minimises online bytes plus the setup's
-// share of one inference.
-func chooseMatmul(op *ir.Op, u use, o Options) (ir.Attrs, error) {
-	x, w := op.X(0).Type, op.W(1).Type
-	l, k, n, m := x.Elem.Width, w.Shape[0], w.Shape[1], u.rows
-	reuse := o.reuse() * float64(u.times)
-	set, err := params.MatMul(l)
-	if err != nil {
-		return nil, err
-	}
-	best, bestCost := ir.Attrs(nil), 0.0
-	for t := 1; t <= m && t*n <= set.N() || t == 1; t++ {
-		d := params.MatMulDrops(set, m, k, n, t, l, u.drop, reuse)
-		c, err := cost.MatMulCost(set.Name, m, k, n, t, l, d)
-		if err != nil {
-			return nil, err
-		}
-		if total := float64(c.C2S) + float64(c.Setup)/reuse; best == nil || total < bestCost {
-			best, bestCost = ir.A("set", ir.Ident(set.Name), "tile", t, "drop_stored", d.Stored, "drop_c0", d.C0, "drop_c1", d.C1), total
-		}
-	}
-	return best, nil
-}
-
-// chooseMatmulSS leaves set and tile to params, which weighs bytes and transforms.
-func chooseMatmulSS(op *ir.Op, u use, _ Options) (ir.Attrs, error) {
-	p, batch := cost.ProductOf(op)
-	set, c, err := params.ChooseMatMulSS(p, batch, op.X(0).Type.Elem.Width, u.drop)
-	if err != nil {
-		return nil, err
-	}
-	encryptA := 0
-	if c.Tile.EncryptA {
-		encryptA = 1
-	}
-	return ir.A("set", ir.Ident(set.Name), "tile", []int{c.Tile.Rows, c.Tile.Inner, c.Tile.Cols, encryptA},
-		"drop_c0", c.DropC0, "drop_c1", c.DropC1), nil
-}
-
-// followingDrops computes for every op how many low bits of its results are
-// dropped by all that reads them: noise below that is rounded away.
+// followingDrops computes for every op, of fx or of a plan, how many low bits of
+// its results are dropped by all that reads them: noise below that is rounded
+// away.
 //
 // A product that is opened with nothing but local steps in between counts as
 // dropped by nobody. Its response would otherwise be compressed up to the noise
@@ -309,8 +246,9 @@ func followingDrops(f *ir.Func) map[*ir.Op]int {
 	out := map[*ir.Op]int{}
 	for i := len(f.Body) - 1; i >= 0; i-- {
 		op := f.Body[i]
-		open := op.Name == "return"
-		if r, err := rules.For(op); err == nil && strings.HasPrefix(r.Plan, "ss.") {
+		open := op.Name == "return" || op.Name == "io.reveal"
+		r, err := rules.For(op)
+		if err == nil && strings.HasPrefix(r.Plan, "ss.") || op.Dialect() == "ss" {
 			open = slices.ContainsFunc(op.Results, func(v *ir.Value) bool { return opened[v] })
 		}
 		own := all
@@ -326,18 +264,18 @@ func followingDrops(f *ir.Func) map[*ir.Op]int {
 				continue
 			}
 			d := 0
-			switch op.Name {
-			case "fx.shrink", "fx.trunc":
+			switch _, name, _ := strings.Cut(op.Name, "."); name {
+			case "shrink", "trunc":
 				d = op.Attrs.Int("bits", 0)
-			case "fx.add", "fx.sub", "fx.add_bias", "fx.add_const", "fx.sum", "fx.split", "fx.split_heads", "fx.merge_heads",
-				"fx.transpose", "fx.slice", "fx.gather", "fx.concat", "fx.reshape", "fx.reduce":
+			case "add", "sub", "add_bias", "add_const", "sum", "split", "split_heads", "merge_heads",
+				"transpose", "slice", "gather", "concat", "reshape", "reduce":
 				d = own
-			case "fx.shl":
+			case "shl":
 				d = max(own-op.Attrs.Int("bits", 0), 0)
-			case "fx.mul_const": // the raw factor round(value·2^frac) magnifies the noise
+			case "mul_const": // the raw factor round(value·2^frac) magnifies the noise
 				raw := math.Abs(math.Round(math.Ldexp(op.Attrs.Float("value", 0), op.Attrs.Int("frac", 0))))
 				d = max(own-int(math.Ceil(math.Log2(max(raw, 1)))), 0)
-			case "fx.add_mask":
+			case "add_mask":
 				if j == 0 {
 					d = own
 				}

@@ -33,14 +33,14 @@ func Select(width int) (rlweparams.Set, error) {
 }
 
 // MatMulSS chooses the set of a product of two shared matrices over Z_2^width of which the next step drops drop bits, for
-// products of 512 error terms; [ChooseMatMulSS] decides better once shapes are known.
+// products of 512 error terms; [MatMulSSChoices] decides better once shapes are known.
 func MatMulSS(width, drop int) (rlweparams.Set, error) {
 	return first(width, "a product of shared matrices", func(s rlweparams.Set) bool {
 		return width <= s.MaxMatMulSS && s.MatMulSSNoise(512, width, 0, 0).Bound(outputs) <= hidden(drop)
 	})
 }
 
-// hidden is the error that dropping drop bits hides, as packing.BestTile counts it.
+// hidden is the error that dropping drop bits hides, as packing.Choices counts it.
 func hidden(drop int) float64 {
 	if drop == 0 {
 		return 2
@@ -57,27 +57,35 @@ func first(width int, what string, ok func(rlweparams.Set) bool) (rlweparams.Set
 	return rlweparams.Set{}, fmt.Errorf("params: no parameter set serves %s over a ring of %d bits", what, width)
 }
 
-// ChooseMatMulSS chooses set, tile and response compression for batch products over Z_2^width of which the next step
-// drops drop bits, by bytes and transforms.
-func ChooseMatMulSS(p packing.Product, batch, width, drop int) (rlweparams.Set, packing.Choice, error) {
-	var best rlweparams.Set
-	var choice packing.Choice
-	var least float64
+// SSChoice is a way to run products of shared matrices. Weight is by bytes and transforms, as packing.Weigh counts them.
+type SSChoice struct {
+	Set    rlweparams.Set
+	Choice packing.Choice
+	Weight float64
+}
+
+// MatMulSSChoices lists the sets and tiles, each with its response compression, that serve batch products over Z_2^width
+// of which the next step drops drop bits.
+func MatMulSSChoices(p packing.Product, batch, width, drop int) ([]SSChoice, error) {
+	var all []SSChoice
 	var errs []error
 	for _, s := range rlweparams.All() {
-		c, cost, err := packing.BestTile(s, p, batch, width, drop)
+		if err := rlweparams.CheckSecurity(s); err != nil {
+			return nil, err
+		}
+		choices, err := packing.Choices(s, p, batch, width, drop)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		if best.Name == "" || cost < least {
-			best, choice, least = s, c, cost
+		for _, c := range choices {
+			all = append(all, SSChoice{s, c, float64(batch) * packing.Weigh(s, p, c)})
 		}
 	}
-	if best.Name == "" {
-		return best, choice, fmt.Errorf("params: no parameter set serves %d×%d×%d over a ring of %d bits: %w", p.Rows, p.Inner, p.Cols, width, errors.Join(errs...))
+	if all == nil {
+		return nil, fmt.Errorf("params: no parameter set serves %d×%d×%d over a ring of %d bits: %w", p.Rows, p.Inner, p.Cols, width, errors.Join(errs...))
 	}
-	return best, choice, rlweparams.CheckSecurity(best)
+	return all, nil
 }
 
 // MatMulDrops chooses the compression of a linear layer with t rows in a response, of the weight that is stored once and

@@ -1,6 +1,8 @@
 package params
 
 import (
+	"cmp"
+	"slices"
 	"testing"
 
 	"nimbus/internal/packing"
@@ -36,12 +38,17 @@ func TestChoices(t *testing.T) {
 	}
 }
 
-func TestChooseMatMulSS(t *testing.T) {
+func TestMatMulSSChoices(t *testing.T) {
 	// BERT-base attention: the design's choice or something cheaper.
 	p := packing.Product{Rows: 128, Inner: 64, Cols: 128}
-	set, c, err := ChooseMatMulSS(p, 12, 25, 10)
-	if err != nil || set.Name != "n2048" {
-		t.Fatalf("%s: %v", set.Name, err)
+	all, err := MatMulSSChoices(p, 12, 25, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	best := slices.MinFunc(all, func(a, b SSChoice) int { return cmp.Compare(a.Weight, b.Weight) })
+	set, c := best.Set, best.Choice
+	if set.Name != "n2048" {
+		t.Fatal(set.Name)
 	}
 	if err := c.Tile.Check(set.N(), p); err != nil {
 		t.Fatal(err)
@@ -54,7 +61,7 @@ func TestChooseMatMulSS(t *testing.T) {
 	if b := set.MatMulSSNoise(c.Tile.Terms(p), 25, c.DropC0, c.DropC1).Bound(12 * 128 * 128); b > 128 {
 		t.Errorf("error of %f ulp", b)
 	}
-	if _, _, err := ChooseMatMulSS(p, 1, 65, 10); err == nil {
+	if _, err := MatMulSSChoices(p, 1, 65, 10); err == nil {
 		t.Error("65 bits accepted")
 	}
 }

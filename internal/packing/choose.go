@@ -26,43 +26,43 @@ func ProductBytes(set rlweparams.Set, p Product, c Choice) (inputs, responses in
 	return inputs, responses
 }
 
-// BestTile chooses tile and response compression for batch products over Z_2^width of which the next step drops
-// truncBits bits: least bytes, a transform of one limb counted as N/2 of
-// them, which on two cores is what a link of about 1 Gbit/s carries meanwhile. Tiles whose noise exceeds 2^(truncBits-3) ulp, or 1 ulp
-// where nothing is dropped, are left out; if none remains the set does not serve the product, which is an error.
-func BestTile(set rlweparams.Set, p Product, batch, width, truncBits int) (Choice, float64, error) {
+// Choices lists tiles for batch products over Z_2^width of which the next step drops truncBits bits, each with the response
+// compression that saves most. Tiles whose noise exceeds 2^(truncBits-3) ulp, or 1 ulp where nothing is dropped, are left
+// out; if none remains the set does not serve the product, which is an error.
+func Choices(set rlweparams.Set, p Product, batch, width, truncBits int) ([]Choice, error) {
 	if p.Rows < 1 || p.Inner < 1 || p.Cols < 1 || batch < 1 {
-		return Choice{}, 0, fmt.Errorf("packing: product %d×%d×%d: sides must be positive", p.Rows, p.Inner, p.Cols)
+		return nil, fmt.Errorf("packing: product %d×%d×%d: sides must be positive", p.Rows, p.Inner, p.Cols)
 	}
 	if width > set.MaxMatMulSS {
-		return Choice{}, 0, fmt.Errorf("packing: set %s serves products of shared matrices up to width %d, not %d", set.Name, set.MaxMatMulSS, width)
+		return nil, fmt.Errorf("packing: set %s serves products of shared matrices up to width %d, not %d", set.Name, set.MaxMatMulSS, width)
 	}
 	budget := 2.0 // the rounding of the second cross term is 1 of it
 	if truncBits > 0 {
 		budget = math.Exp2(float64(truncBits - 3))
 	}
 	outputs := batch * p.Rows * p.Cols
-	var best Choice
-	var least float64
-	_, ok := ChooseTile(set.N(), p, func(t Tile) (float64, bool) {
+	var all []Choice
+	for _, t := range Tiles(set.N(), p) {
 		noise := func(d0, d1 int) rlweparams.Noise { return set.MatMulSSNoise(t.Terms(p), width, d0, d1) }
 		if noise(0, 0).Bound(outputs) > budget {
-			return 0, false
+			continue
 		}
 		c := Choice{Tile: t}
 		c.DropC0, c.DropC1 = set.Drops(noise, t.Rows*t.Cols, outputs, truncBits)
-		in, out := ProductBytes(set, p, c)
-		cost := float64(in+out) + transforms(set, p, t)*float64(set.N())/2
-		if least == 0 || cost < least {
-			best, least = c, cost
-		}
-		return cost, true
-	})
-	if !ok {
-		return Choice{}, 0, fmt.Errorf("packing: set %s: the noise of a %d×%d×%d product at width %d exceeds what dropping %d bits hides",
+		all = append(all, c)
+	}
+	if all == nil {
+		return nil, fmt.Errorf("packing: set %s: the noise of a %d×%d×%d product at width %d exceeds what dropping %d bits hides",
 			set.Name, p.Rows, p.Inner, p.Cols, width, truncBits)
 	}
-	return best, least * float64(batch), nil
+	return all, nil
+}
+
+// Weigh is what one party sends for one product, in bytes, plus N/2 for each of its transforms of one limb, which on two
+// cores is what a link of about 1 Gbit/s carries meanwhile.
+func Weigh(set rlweparams.Set, p Product, c Choice) float64 {
+	in, out := ProductBytes(set, p, c)
+	return float64(in+out) + transforms(set, p, c.Tile)*float64(set.N())/2
 }
 
 // transforms estimates one party's work for a product in transforms of one limb: those of inputs, of plaintext tiles and

@@ -94,16 +94,3 @@ func Tiles(n int, p Product) []Tile {
 	}
 	return out
 }
-
-// ChooseTile returns the tile of least cost; cost says false for a tile that must not be used.
-func ChooseTile(n int, p Product, cost func(Tile) (float64, bool)) (Tile, bool) {
-	var best Tile
-	var least float64
-	found := false
-	for _, t := range Tiles(n, p) {
-		if c, ok := cost(t); ok && (!found || c < least) {
-			best, least, found = t, c, true
-		}
-	}
-	return best, found
-}

@@ -2,7 +2,9 @@ package he
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -91,10 +93,13 @@ func BenchmarkMatMulSS(b *testing.B) {
 		{1, packing.Product{Rows: 128, Inner: 64, Cols: 128}}, {1, packing.Product{Rows: 128, Inner: 128, Cols: 64}},
 	} {
 		set, _ := rlweparams.Lookup("n2048")
-		c, _, err := packing.BestTile(set, p.Product, p.batch, 25, 10)
+		all, err := packing.Choices(set, p.Product, p.batch, 25, 10)
 		if err != nil {
 			b.Fatal(err)
 		}
+		c := slices.MinFunc(all, func(x, y packing.Choice) int {
+			return cmp.Compare(packing.Weigh(set, p.Product, x), packing.Weigh(set, p.Product, y))
+		})
 		m := MatMulSS{Set: "n2048", Batch: p.batch, Rows: p.Rows, Inner: p.Inner, Cols: p.Cols, Width: 25, Tile: c.Tile, DropC0: c.DropC0, DropC1: c.DropC1}
 		b.Run(fmt.Sprintf("%dx%dx%dx%d", p.batch, p.Rows, p.Inner, p.Cols), func(b *testing.B) {
 			rng := seeded(1)
