@@ -455,6 +455,21 @@ func inferShl(o *Op) ([]Type, error) {
 	return one(x.WithElem(FxElem(x.Elem.Width, x.Elem.Frac+n)), err)
 }
 
+func inferNumber(o *Op) ([]Type, error) {
+	x := arg(o, 0)
+	n, err := bitsAttr(o, 32)
+	if err == nil && (x.Rank() == 0 || n < 1 || x.Last() > 1<<(n-1)) {
+		err = fmt.Errorf("%d bits do not number the last axis of %s", n, x)
+	}
+	return one(x.WithElem(FxElem(x.Elem.Width, x.Elem.Frac+n)), err)
+}
+
+func inferLow(o *Op) ([]Type, error) {
+	x := arg(o, 0)
+	n, err := bitsAttr(o, x.Elem.Width)
+	return one(x.WithElem(FxElem(n, 0)), err)
+}
+
 func inferShrink(o *Op) ([]Type, error) {
 	x := arg(o, 0)
 	n, err := bitsAttr(o, x.Elem.Frac)

@@ -110,6 +110,24 @@ frac is the constant's own precision: 1/768 needs some 20 bits to be right to a 
 		infer:   inferShl,
 	},
 	{
+		Name: "fx.number",
+		Doc: `make room for low bits and count places from the end in them: (l, f) → (l, f+bits)
+
+y[..., j] = x[..., j]·2^bits + n-1-j raw, n at most 2^(bits-1). Afterwards no two elements of a row are equal, and the largest says where it stood.`,
+		Args:    unary,
+		Attrs:   []AttrSpec{bitsSpec},
+		Example: example("fx", "%x: tensor<2x4xfx30.8>", "", "fx.number %x {bits = 3}", "tensor<2x4xfx30.11>"),
+		infer:   inferNumber,
+	},
+	{
+		Name:    "fx.low",
+		Doc:     "the low bits alone, as a whole number: (l, f) → (bits, 0)",
+		Args:    unary,
+		Attrs:   []AttrSpec{bitsSpec},
+		Example: example("fx", "%x: tensor<2x1xfx30.11>", "", "fx.low %x {bits = 3}", "tensor<2x1xfx3.0>"),
+		infer:   inferLow,
+	},
+	{
 		Name:    "fx.sum",
 		Doc:     "sum along the last axis, which stays with length one; (l, f) kept",
 		Args:    unary,

@@ -137,6 +137,14 @@ y[..., j] = s[..., j] + (1 - mask[j])·value. Shapes: s [..., S], mask [S] of i1
 		infer:   reduceTo1,
 	},
 	{
+		Name:    "nn.argmax",
+		Doc:     "the place, from 0, of the largest along the last axis, which stays with length one; of equals the first",
+		Args:    unary,
+		Attrs:   []AttrSpec{axisAttr},
+		Example: example("nn", "%x: tensor<2x4xf32>", "", "nn.argmax %x", "tensor<2x1xf32>"),
+		infer:   reduceLast,
+	},
+	{
 		Name:    "nn.sum",
 		Doc:     "the sum along an axis, which stays with length one",
 		Args:    unary,

@@ -45,7 +45,7 @@ The client's share is the sum of its rows and the server's is zero: both know th
 		infer: inferPublicSelect,
 	},
 	twin("ss.add_bias"), twin("ss.add"), twin("ss.sub"), twin("ss.add_const"), twin("ss.mul_const"), twin("ss.shl"),
-	twin("ss.sum"), twin("ss.split"), twin("ss.split_heads"), twin("ss.merge_heads"), twin("ss.transpose"),
+	twin("ss.sum"), twin("ss.number"), twin("ss.low"), twin("ss.split"), twin("ss.split_heads"), twin("ss.merge_heads"), twin("ss.transpose"),
 	twin("ss.slice"), twin("ss.gather"), twin("ss.concat"), twin("ss.reshape"), twin("ss.shrink"), twin("ss.reduce"), twin("ss.add_mask"), twin("ss.xor"), twin("ss.not"),
 
 	twin("ot.trunc"), twin("ot.extend"), twin("ot.max"), twin("ot.cmp"), twin("ot.mux"), twin("ot.and"), twin("ot.square"),

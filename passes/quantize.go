@@ -83,6 +83,7 @@ var lowerings = map[string]func(*quantizer) []*ir.Value{
 	"nn.mul":         (*quantizer).mul,
 	"nn.add_mask":    (*quantizer).addMask,
 	"nn.max":         (*quantizer).max,
+	"nn.argmax":      (*quantizer).argmax,
 	"nn.sum":         (*quantizer).sum,
 	"nn.square":      (*quantizer).square,
 	"nn.recip":       (*quantizer).inverse,
@@ -520,7 +521,7 @@ func (q *quantizer) move() []*ir.Value {
 func (q *quantizer) results() []*ir.Value {
 	args := slices.Clone(q.op.Args)
 	for i, a := range args {
-		if a.Value.Type.Elem.Kind == ir.Fx {
+		if e := a.Value.Type.Elem; e.Kind == ir.Fx && e.Frac > 0 { // a whole number is exact
 			args[i] = ir.Arg{Value: q.cast(a.Value, q.fm.Out+max(bits(q.bound[a.Value]), 0)+2, q.fm.Out)}
 		}
 	}

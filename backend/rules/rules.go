@@ -55,6 +55,8 @@ var table = []Rule{
 	{"fx.mul_const", Any, "ss.mul_const", "local"},
 	{"fx.shl", Any, "ss.shl", "local"},
 	{"fx.sum", Any, "ss.sum", "local"},
+	{"fx.number", Any, "ss.number", "local"},
+	{"fx.low", Any, "ss.low", "local: low bits of a sum are the sum's low bits"},
 	{"fx.split", Any, "ss.split", "local"},
 	{"fx.split_heads", Any, "ss.split_heads", "local"},
 	{"fx.merge_heads", Any, "ss.merge_heads", "local"},

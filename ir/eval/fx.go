@@ -17,6 +17,8 @@ var fxOps = map[string]func(*step) error{
 	"fx.mul_const": fxMulConst,
 	"fx.shl":       fxShl,
 	"fx.sum":       fxSum,
+	"fx.number":    fxNumber,
+	"fx.low":       fxLow,
 	"fx.shrink":    fxShrink,
 	"fx.reduce":    fxReduce,
 	"fx.trunc":     fxTrunc,
@@ -237,6 +239,26 @@ func fxShrink(s *step) error {
 	for i, v := range x {
 		out[i] = s.shrink(v, l, d)
 	}
+	s.ring(out)
+	return nil
+}
+
+func fxNumber(s *step) error {
+	x, l := s.x(0)
+	n, bits := s.op.X(0).Type.Last(), s.op.Attrs.Int("bits", 0)
+	out, mask := make([]uint64, len(x)), z2k.Mask(l)
+	for i, v := range x {
+		out[i] = (v<<bits + uint64(n-1-i%n)) & mask
+		s.count(z2k.Signed(out[i], l)>>bits != z2k.Signed(v, l))
+	}
+	s.ring(out)
+	return nil
+}
+
+func fxLow(s *step) error {
+	x, _ := s.x(0)
+	out := make([]uint64, len(x))
+	z2k.Reduce(out, x, s.elem().Width)
 	s.ring(out)
 	return nil
 }

@@ -61,6 +61,8 @@ func TestFxMeaning(t *testing.T) {
 		{"%x: tensor<4xfx8.2>", "", "fx.add %x, %x", "tensor<4xfx8.2>", x, nil, []int64{10, -12, 14, 0}},
 		{"%x: tensor<4xfx8.2>", "", "fx.add_const %x {value = -0.5}", "tensor<4xfx8.2>", x, nil, []int64{3, -8, 5, 126}},
 		{"%x: tensor<4xfx8.2>", "", "fx.mul_const %x {value = 0.75, frac = 2}", "tensor<4xfx8.4>", x, nil, []int64{15, -18, 21, -128}},
+		{"%x: tensor<2x2xfx8.2>", "", "fx.number %x {bits = 2}", "tensor<2x2xfx8.4>", x, nil, []int64{21, -24, 29, 0}},
+		{"%x: tensor<4xfx8.2>", "", "fx.low %x {bits = 3}", "tensor<4xfx3.0>", x, nil, []int64{-3, 2, -1, 0}},
 		{"%x: tensor<2x2xfx8.2>", "", "fx.sum %x", "tensor<2x1xfx8.2>", x, nil, []int64{-1, -121}},
 		{"%x: tensor<2x2xfx8.2>, %y: tensor<2x1xfx8.2>", "", "fx.sub %x, %y", "tensor<2x2xfx8.2>", pair, nil, []int64{4, -7, 5, 126}},
 		{"%x: tensor<2x2xfx8.2>, %y: tensor<2x1xfx8.1>", "", "fx.mul %x, %y", "tensor<2x2xfx8.3>", pair, nil, []int64{5, -6, 14, 0}},

@@ -36,6 +36,7 @@ var nnOps = map[string]func(*step) error{
 	},
 	"nn.square":    nnUnary(func(x float64) float64 { return x * x }),
 	"nn.max":       nnFold(math.Max),
+	"nn.argmax":    nnArgmax,
 	"nn.sum":       nnFold(func(a, b float64) float64 { return a + b }),
 	"nn.layernorm": nnLayernorm,
 	"nn.piecewise": nnPiecewise,
@@ -105,6 +106,19 @@ func nnFold(f func(a, b float64) float64) func(*step) error {
 		}))
 		return nil
 	}
+}
+
+func nnArgmax(s *step) error {
+	s.real(lanes(s.in[0].Real, s.shape(0), s.op.Axis(), func(line []float64) []float64 {
+		best := 0
+		for i, x := range line {
+			if x > line[best] {
+				best = i
+			}
+		}
+		return []float64{float64(best)}
+	}))
+	return nil
 }
 
 func nnSoftmax(s *step) error {

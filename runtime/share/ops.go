@@ -167,6 +167,21 @@ func GatherBits(xs []Bool, index []int) Bool {
 	return Bool{shape, v}
 }
 
+// Number shifts x left by bits and adds the place of each element of a row,
+// counted from the row's end: y[j] = 2^bits·x[j] + n-1-j. Party p adds it.
+func Number(p int, x Arith, bits int) Arith {
+	party(p)
+	out := MulConst(x, 1<<bits)
+	if p == Server {
+		_, n := tensor.Last(x.Shape)
+		for i := range out.V {
+			out.V[i] += uint64(n - 1 - i%n)
+		}
+		z2k.Reduce(out.V, out.V, x.Width)
+	}
+	return out
+}
+
 // Reduce keeps the low width bits: x mod 2^width, width <= x.Width.
 func Reduce(x Arith, width int) Arith {
 	x.fits()

@@ -119,6 +119,7 @@ func TestLinearOps(t *testing.T) {
 		"bias full":  {func(p int, x, _ Arith) Arith { return AddBias(p, x, private(p, Server, y)) }, each(func(i int) uint64 { return x[i] + y[i] }), w, []int{2, 3}},
 		"mask row":   {func(p int, x, _ Arith) Arith { return AddMask(p, x, private(p, Client, bias)) }, each(func(i int) uint64 { return x[i] + bias[i%3] }), w, []int{2, 3}},
 		"sum":        {func(_ int, x, _ Arith) Arith { return Sum(x) }, col, w, []int{2, 1}},
+		"number":     {func(p int, x, _ Arith) Arith { return Number(p, x, 3) }, each(func(i int) uint64 { return 8*x[i] + 2 - uint64(i%3) }), w, []int{2, 3}},
 		"sub column": {func(_ int, x, _ Arith) Arith { return SubBroadcast(x, Sum(x)) }, each(func(i int) uint64 { return x[i] - col[i/3] }), w, []int{2, 3}},
 		"reduce":     {func(_ int, x, _ Arith) Arith { return Reduce(x, 5) }, x, 5, []int{2, 3}},
 		"reshape":    {func(_ int, x, _ Arith) Arith { return Reshape(x, 3, 1, 2) }, x, w, []int{3, 1, 2}},
