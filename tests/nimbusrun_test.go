@@ -3,11 +3,13 @@ package tests
 import (
 	"encoding/json"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"nimbus/models"
 	"nimbus/runtime"
 	"nimbus/runtime/transport/tls"
+	"nimbus/tests/shared"
 )
 
 // TestNimbusRun runs the scripts of testdata/script against the program, both
@@ -29,15 +32,27 @@ import (
 //	garbage ADDR        connects to ADDR and sends nonsense, several times
 //	hex FILE HEX        writes the bytes that the digits stand for
 //	flip FILE           flips a bit in the middle of FILE
+//	agree A B TOLERANCE makes sure that what eval -json (A) and infer -json (B) print are the same numbers
 //	aspredicted FILE    makes sure that a report's ops took what the plan predicts
 //
-// and the condition [embedded]: the program holds compiled plans.
+// and the conditions [embedded], the program holds compiled plans, and [shared],
+// there is a shared folder with circuits, which SHARED names.
 func TestNimbusRun(t *testing.T) {
 	bin := t.TempDir()
 	build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "nimbus/cmd/nimbus-run", "nimbus/cmd/nimbusc")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	examples, err := filepath.Abs(filepath.Join("..", "examples"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sharedDir := ""
+	t.Run("shared", func(t *testing.T) {
+		if sharedDir, err = filepath.Abs(shared.Dir(t)); err != nil {
+			t.Fatal(err)
+		}
+	})
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -46,6 +61,8 @@ func TestNimbusRun(t *testing.T) {
 		UpdateScripts:       golden.Updating(),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("EXAMPLES", examples)
+			env.Setenv("SHARED", sharedDir)
 			env.Setenv("NIMBUS_HOME", filepath.Join(env.WorkDir, "home"))
 			// The path of a Unix socket may have about a hundred bytes.
 			dir, err := os.MkdirTemp("", "nimbus")
@@ -57,6 +74,10 @@ func TestNimbusRun(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
+			if cond == "shared" {
+				_, err := os.Stat(filepath.Join(sharedDir, "data", "bristol"))
+				return sharedDir != "" && err == nil, nil
+			}
 			if cond != "embedded" {
 				return false, nil
 			}
@@ -78,6 +99,7 @@ func TestNimbusRun(t *testing.T) {
 			"flip":      flipCmd,
 			"hex":       hexCmd,
 
+			"agree":       agreeCmd,
 			"aspredicted": asPredictedCmd,
 		},
 	})
@@ -107,6 +129,41 @@ func asPredictedCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if rows == 0 {
 		ts.Fatalf("%s: no ops", args[0])
+	}
+}
+
+// agreeCmd compares the numbers of the first line of infer -json with those of
+// eval -json.
+func agreeCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 3 || neg {
+		ts.Fatalf("usage: agree A B TOLERANCE")
+	}
+	tolerance, err := strconv.ParseFloat(args[2], 64)
+	ts.Check(err)
+	type result struct{ Values []float64 }
+	var clear []result
+	var private struct {
+		Logits  []float64
+		Results []result
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &clear))
+	ts.Check(json.NewDecoder(strings.NewReader(ts.ReadFile(args[1]))).Decode(&private))
+	if private.Logits != nil {
+		private.Results = []result{{private.Logits}}
+	}
+	if len(clear) == 0 || len(clear) != len(private.Results) {
+		ts.Fatalf("%d results and %d", len(clear), len(private.Results))
+	}
+	for i, c := range clear {
+		p := private.Results[i]
+		if len(c.Values) == 0 || len(c.Values) != len(p.Values) {
+			ts.Fatalf("result %d: %d numbers and %d", i, len(c.Values), len(p.Values))
+		}
+		for j := range c.Values {
+			if d := math.Abs(c.Values[j] - p.Values[j]); !(d <= tolerance) {
+				ts.Fatalf("result %d, number %d: %g and %g", i, j, c.Values[j], p.Values[j])
+			}
+		}
 	}
 }
 

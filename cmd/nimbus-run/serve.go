@@ -142,7 +142,7 @@ func printer(w io.Writer, prog *runtime.Program, asJSON bool) func(client runtim
 	return func(client runtime.Digest, out [][]uint64) {
 		mu.Lock()
 		defer mu.Unlock()
-		results := bundle.ResultsOf(prog.Main, revealed(prog, out))
+		results := bundle.ResultsOf(prog.Main, revealed(prog, out), prog.Module.Attrs.Strs("labels"))
 		if asJSON {
 			json.NewEncoder(w).Encode(serverResult{client.String(), results})
 			return

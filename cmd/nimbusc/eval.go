@@ -269,7 +269,7 @@ func (e *evaluation) module(c *console, m *ir.Module) error {
 	if err != nil {
 		return err
 	}
-	results := bundle.ResultsOf(f, out)
+	results := bundle.ResultsOf(f, out, m.Attrs.Strs("labels"))
 	if e.json {
 		return printJSON(c.out, results)
 	}

@@ -57,7 +57,8 @@ type Result struct {
 	Type   string    `json:"type"`
 	Shape  []int     `json:"shape"`
 	Values []float64 `json:"values"`
-	Hex    []string  `json:"hex,omitempty"` // of bits that are blocks of bytes
+	Labels []string  `json:"labels,omitempty"` // of values that are numbers of classes
+	Hex    []string  `json:"hex,omitempty"`    // of bits that are blocks of bytes
 	Ring   []uint64  `json:"ring,omitempty"`
 }
 
@@ -158,13 +159,17 @@ func (r *Result) String() string {
 			sep = "\n  "
 		}
 		fmt.Fprintf(&b, "%s%.8g", sep, x)
+		if r.Labels != nil {
+			fmt.Fprintf(&b, " (%s)", r.Labels[i])
+		}
 	}
 	return b.String()
 }
 
 // ResultsOf lists what a function returned; a value that this party does not
-// learn has neither reals nor ring elements and is left out.
-func ResultsOf(f *ir.Func, out []eval.Value) []Result {
+// learn has neither reals nor ring elements and is left out. A result of one
+// whole number a row, such as an argmax, is named by labels.
+func ResultsOf(f *ir.Func, out []eval.Value, labels []string) []Result {
 	var results []Result
 	for i, v := range out {
 		if v.Real == nil && v.Ring == nil {
@@ -180,14 +185,29 @@ func ResultsOf(f *ir.Func, out []eval.Value) []Result {
 		if r.Shape == nil {
 			r.Shape = []int{}
 		}
+		if f.Results[i].Last() == 1 {
+			r.Labels = named(r.Values, labels)
+		}
 		results = append(results, r)
 	}
 	return results
 }
 
+// named gives every value its label, or nothing if one is no number of a label.
+func named(values []float64, labels []string) []string {
+	var out []string
+	for _, x := range values {
+		if x != math.Trunc(x) || x < 0 || x >= float64(len(labels)) {
+			return nil
+		}
+		out = append(out, labels[int(x)])
+	}
+	return out
+}
+
 // Answer reads the results of m's main function for an input.
 func (r *Reader) Answer(in *Input, out []eval.Value) (*Answer, error) {
-	all := ResultsOf(r.main, out)
+	all := ResultsOf(r.main, out, r.labels)
 	if len(all) == 0 {
 		return nil, errors.New("the plan reveals nothing to this party")
 	}
