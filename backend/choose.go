@@ -87,6 +87,16 @@ func (c Choice) Of(op *ir.Op) bool {
 	return true
 }
 
+// OfPlan tells whether a plan is what the choice of an extension says.
+func (c Choice) OfPlan(m *ir.Module) bool {
+	for _, a := range c.Attrs {
+		if v, ok := m.Attrs.Get(a.Name); !ok || fmt.Sprint(v) != fmt.Sprint(a.Value) {
+			return false
+		}
+	}
+	return true
+}
+
 func selectChoices(op *ir.Op, u use, o Options) ([]Choice, error) {
 	t := op.Result().Type
 	set, err := params.Select(t.Elem.Width)

@@ -92,6 +92,9 @@ func Finish(m *ir.Module, o Options) error {
 		return fmt.Errorf("lower: %w", err)
 	}
 	m.Attrs.Set("softspoken", o.extension(total.Online))
+	if o.Profile != nil {
+		m.Attrs.Set("link", o.Link.String())
+	}
 	m.Attrs.Set("cot_client_sends", total.Online.COTClientSends)
 	m.Attrs.Set("cot_server_sends", total.Online.COTServerSends)
 	return nil

@@ -54,13 +54,15 @@ type OpCount struct {
 }
 
 // Prediction is an op's cost as it is computed before any run. Bytes and OTs
-// are exact; rounds count the op by itself, from a fresh start.
+// are exact; rounds count the op by itself, from a fresh start; seconds are a
+// machine's profile's, over a link.
 type Prediction struct {
 	BytesSent      int64   `json:"bytes_sent"`
 	BytesReceived  int64   `json:"bytes_received"`
 	Rounds         float64 `json:"rounds"`
 	COTClientSends int64   `json:"cot_client_sends,omitempty"`
 	COTServerSends int64   `json:"cot_server_sends,omitempty"`
+	Seconds        float64 `json:"seconds"`
 }
 
 // Report is one run of a plan as one party saw it.

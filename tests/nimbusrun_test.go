@@ -120,8 +120,8 @@ func asPredictedCmd(ts *testscript.TestScript, neg bool, args []string) {
 			if p == nil {
 				ts.Fatalf("%s %s has no prediction", o.Name, o.Result)
 			}
-			got := runtime.Prediction{BytesSent: o.BytesSent, BytesReceived: o.BytesReceived, Rounds: p.Rounds, COTClientSends: o.COTClientSends, COTServerSends: o.COTServerSends}
-			if got != *p || o.Rounds > p.Rounds {
+			got := runtime.Prediction{BytesSent: o.BytesSent, BytesReceived: o.BytesReceived, Rounds: p.Rounds, COTClientSends: o.COTClientSends, COTServerSends: o.COTServerSends, Seconds: p.Seconds}
+			if got != *p || o.Rounds > p.Rounds || p.Seconds < 0 || (p.Seconds > 0) != (p.Rounds > 0) {
 				ts.Fatalf("%s %s took %+v, predicted was %+v", o.Name, o.Result, o, *p)
 			}
 			rows++

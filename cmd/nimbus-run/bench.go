@@ -15,7 +15,7 @@ import (
 
 var benchCommand = &command{
 	name:  "bench",
-	args:  "[model|block|gemm|ot|cmp] [-model NAME] [-layers N] [-tokens N] [-link LINK] [-cores N] [-runs N] [-json] [-ops]",
+	args:  "[model|block|gemm|ot|cmp|profile] [-profile FILE] [-model NAME] [-layers N] [-tokens N] [-link LINK] [-cores N] [-runs N] [-json] [-ops]",
 	short: "measure setup and inference, both parties on this machine",
 	long: `
 Runs both parties as two processes on loopback, with a fresh setup, and prints time,
@@ -27,6 +27,8 @@ is compared with the plan's fixed-point twin: a wrong one is an error.
   block   one encoder layer, between the LayerNorms around it; -layers takes more
   gemm    modular and 64-bit multiply-adds of the linear layers
   ot      correlated OTs made in a second, for k = 2, 4 and 8
+  profile how long each step of a protocol takes on this machine, one core a party:
+          what -profile FILE alone does, and writes to FILE for nimbusc
   cmp     comparisons in a second: 11 bits, two cuts, correlations made ahead
 
 Without trained weights the architecture is the true one and the weights are drawn
@@ -89,7 +91,11 @@ func bench(ctx context.Context, o benchOptions) error {
 		if err != nil {
 			return err
 		}
-		r, err := benchModel(ctx, o, t)
+		profile, err := readProfile(o.profile)
+		if err != nil {
+			return err
+		}
+		r, err := benchModel(ctx, o, t, profile)
 		if err != nil {
 			return err
 		}
@@ -116,7 +122,7 @@ func bench(ctx context.Context, o benchOptions) error {
 		}
 		return print(o, r, r.print)
 	}
-	return usagef("nothing called %q can be measured, expected model, block, gemm, ot or cmp", o.what)
+	return usagef("nothing called %q can be measured, expected model, block, gemm, ot, cmp or profile", o.what)
 }
 
 // print prints a result as JSON or for people.
@@ -163,6 +169,9 @@ type benchResult struct {
 	ClientOfflineCPU float64 `json:"offline_cpu_seconds_client"`
 	ServerOfflineCPU float64 `json:"offline_cpu_seconds_server"`
 
+	// Predicted is what the profile says of a run.
+	Predicted cost.Time `json:"predicted"`
+
 	// Difference is the largest one between the protocols' result and the
 	// twin's, in units of the last bit; Tolerance is what the plan allows.
 	Difference int64 `json:"difference"`
@@ -187,6 +196,9 @@ type benchCost struct {
 	Rounds  float64 `json:"rounds"`
 	Sent    int64   `json:"bytes_client_to_server"`
 	COTs    int64   `json:"cots"`
+	// Predicted is what the profile says of Seconds: of both parties, which an
+	// op's time at one of them is not.
+	Predicted float64 `json:"predicted_seconds"`
 }
 
 // sum adds up a run's ops under the names that name gives them, the dearest
@@ -202,6 +214,9 @@ func sum(ops []runtime.OpCount, name func(runtime.OpCount) string) []benchCost {
 		}
 		b := &out[i]
 		b.Seconds += c.Seconds
+		if c.Predicted != nil {
+			b.Predicted += c.Predicted.Seconds
+		}
 		b.Bytes += c.Bytes()
 		b.Rounds += c.Rounds
 		b.Sent += c.BytesSent
@@ -231,6 +246,8 @@ func printBench(r *benchResult, ops bool) {
 	fmt.Printf("online    %.2f s, %s, %g rounds\n", r.Online.Seconds, runtime.FormatBytes(r.Online.Bytes()), r.Online.Rounds)
 	fmt.Printf("all in    %.2f s from start to answer, %s\n", r.Wall, runtime.FormatBytes(r.Offline.Bytes()+r.Online.Bytes()))
 	fmt.Printf("computed  client %.2f s offline, %.2f s online; server %.2f s, %.2f s\n", r.ClientOfflineCPU, r.ClientCPU, r.ServerOfflineCPU, r.ServerCPU)
+	fmt.Printf("predicted %.2f s offline, %.2f s online, of which client %.2f s, server %.2f s, link %.2f s\n",
+		r.Predicted.Ahead, r.Predicted.Online(), r.Predicted.Client, r.Predicted.Server, r.Predicted.Link)
 	fmt.Printf("memory    client %s, server %s at most\n", runtime.FormatBytes(r.ClientRSS), runtime.FormatBytes(r.ServerRSS))
 	fmt.Printf("result    as the fixed-point twin's within %d units of the last bit, %d allowed\n", r.Difference, r.Tolerance)
 	if !ops {
@@ -251,10 +268,10 @@ func coresText(cores int, pinned bool) string {
 }
 
 func printCosts(title string, costs []benchCost) {
-	const line = "%-16s %9s %12s %12s %7s %12s\n"
-	fmt.Printf("\n"+line+"%s\n", title, "seconds", "sent", "received", "rounds", "COTs", strings.Repeat("-", 73))
+	const line = "%-16s %9s %9s %12s %12s %7s %12s\n"
+	fmt.Printf("\n"+line+"%s\n", title, "seconds", "predicted", "sent", "received", "rounds", "COTs", strings.Repeat("-", 83))
 	for _, c := range costs {
-		fmt.Printf(line, c.Name, fmt.Sprintf("%.3f", c.Seconds), runtime.FormatBytes(c.Sent), runtime.FormatBytes(c.Bytes-c.Sent),
+		fmt.Printf(line, c.Name, fmt.Sprintf("%.3f", c.Seconds), fmt.Sprintf("%.3f", c.Predicted), runtime.FormatBytes(c.Sent), runtime.FormatBytes(c.Bytes-c.Sent),
 			fmt.Sprintf("%g", c.Rounds), fmt.Sprint(c.COTs))
 	}
 }

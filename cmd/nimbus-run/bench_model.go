@@ -27,7 +27,7 @@ import (
 const benchTimeout = 20 * time.Minute
 
 // benchModel measures a target between two processes.
-func benchModel(ctx context.Context, o benchOptions, t *target) (*benchResult, error) {
+func benchModel(ctx context.Context, o benchOptions, t *target, profile *cost.Profile) (*benchResult, error) {
 	prog, err := loadPlan(t.plan)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,10 @@ func benchModel(ctx context.Context, o benchOptions, t *target) (*benchResult, e
 		Link: o.link.String(), Cores: o.cores, Pinned: hold.pinned, CPUs: goruntime.NumCPU(), GOARCH: goruntime.GOARCH,
 		SoftSpoken: prog.SoftSpoken, Plan: prog.Digest.String(), Tolerance: prog.Module.Attrs.Int("tolerance", 0),
 	}
-	results, err := out.measure(ctx, o, t, prog, inputs, hold)
+	if out.Predicted, err = predictRun(prog, profile, o.link); err != nil {
+		return nil, err
+	}
+	results, err := out.measure(ctx, o, t, prog, inputs, hold, profile)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +56,7 @@ func benchModel(ctx context.Context, o benchOptions, t *target) (*benchResult, e
 
 // measure runs setup and inferences, and returns what was revealed to the
 // client in each run.
-func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, prog *runtime.Program, inputs map[string][]uint64, hold *holder) ([][][]uint64, error) {
+func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, prog *runtime.Program, inputs map[string][]uint64, hold *holder, profile *cost.Profile) ([][][]uint64, error) {
 	dir, cleanup, err := tempDir()
 	if err != nil {
 		return nil, err
@@ -99,6 +102,9 @@ func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, 
 		}
 		wall := time.Since(start).Seconds()
 		if len(out.Walls) == 0 || wall < out.Wall {
+			if err := predict(prog, []*runtime.Report{rep}, profile, o.link); err != nil {
+				return nil, err
+			}
 			out.take(wall, rep, prog)
 			out.ClientOfflineCPU, out.ServerOfflineCPU = cpu[1].client-cpu[0].client, cpu[1].server-cpu[0].server
 			out.ClientCPU, out.ServerCPU = cpu[2].client-cpu[1].client, cpu[2].server-cpu[1].server

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"nimbus/backend/cost"
 	"nimbus/frontend/bundle"
 	"nimbus/ir"
 	"nimbus/runtime"
@@ -93,7 +94,7 @@ func infer(ctx context.Context, o inferOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := predict(job.reader.prog, reports); err != nil {
+	if err := predict(job.reader.prog, reports, cost.DefaultProfile(), cost.Link{}); err != nil {
 		return err
 	}
 	return writeReports(o.report, o.trace, reports)

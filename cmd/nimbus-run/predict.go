@@ -1,39 +1,49 @@
 package main
 
 import (
+	"nimbus/backend"
 	"nimbus/backend/cost"
 	"nimbus/ir"
 	"nimbus/runtime"
 )
 
 // predict writes beside what a party measured of each op what the plan's
-// account says.
-func predict(prog *runtime.Program, reports []*runtime.Report) error {
-	predicted := map[string]cost.Cost{}
+// account says, with times by the profile over the link.
+func predict(prog *runtime.Program, reports []*runtime.Report, profile *cost.Profile, link cost.Link) error {
+	predicted := map[string]*runtime.Prediction{}
 	for _, op := range prog.Main.Body {
 		c, err := cost.Of(op)
 		if err != nil {
 			return err
 		}
 		if len(op.Results) > 0 {
-			predicted["%"+op.Results[0].Name] = c
+			predicted["%"+op.Results[0].Name] = &runtime.Prediction{
+				BytesSent: c.C2S, BytesReceived: c.S2C, Rounds: float64(c.Depth) / 2,
+				COTClientSends: c.COTClientSends, COTServerSends: c.COTServerSends,
+				Seconds: profile.TimeOf(c, link, prog.SoftSpoken).Online(),
+			}
 		}
 	}
 	for _, r := range reports {
 		for i := range r.Ops {
-			c, ok := predicted[r.Ops[i].Result]
-			if !ok {
-				continue
+			p := predicted[r.Ops[i].Result]
+			if p != nil && r.Party == ir.Server { // which sends what the client receives
+				own := *p
+				own.BytesSent, own.BytesReceived = p.BytesReceived, p.BytesSent
+				p = &own
 			}
-			sent, received := c.C2S, c.S2C
-			if r.Party == ir.Server {
-				sent, received = received, sent
-			}
-			r.Ops[i].Predicted = &runtime.Prediction{
-				BytesSent: sent, BytesReceived: received, Rounds: float64(c.Depth) / 2,
-				COTClientSends: c.COTClientSends, COTServerSends: c.COTServerSends,
-			}
+			r.Ops[i].Predicted = p
 		}
 	}
 	return nil
+}
+
+// predictRun is the predicted time of a whole run, and what of it each party
+// computes.
+func predictRun(prog *runtime.Program, profile *cost.Profile, link cost.Link) (cost.Time, error) {
+	account, err := backend.AccountOf(prog.Module)
+	if err != nil {
+		return cost.Time{}, err
+	}
+	return profile.TimeOf(account.Online, link, prog.SoftSpoken), nil
 }

@@ -166,7 +166,7 @@ func recorder(name string, prog *runtime.Program) (record func(*runtime.Report),
 	return func(r *runtime.Report) {
 		mu.Lock()
 		defer mu.Unlock()
-		if err := predict(prog, []*runtime.Report{r}); err == nil {
+		if err := predict(prog, []*runtime.Report{r}, cost.DefaultProfile(), cost.Link{}); err == nil {
 			enc.Encode(r)
 		}
 	}, f.Close, nil

@@ -39,7 +39,7 @@ func (f *circuitFlags) flags(fs *flag.FlagSet) {
 func (f *circuitFlags) check(fs *flag.FlagSet, circuit bool) (err error) {
 	fs.Visit(func(g *flag.Flag) {
 		switch g.Name {
-		case "o":
+		case "o", "link", "profile", "minimise":
 		case "softspoken":
 			f.extension = true
 		case "blocks", "owners":
@@ -76,7 +76,7 @@ func (f *circuitFlags) compile(file string, lower backend.Options) (*ir.Module, 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	if !f.extension {
+	if !f.extension && lower.Profile == nil {
 		lower.SoftSpoken = circuitSoftSpoken
 	}
 	if err := backend.Lower(m, lower); err != nil {

@@ -30,7 +30,12 @@ ranges: written in the text as range = [lo, hi], or seen on the inputs that -tex
 
 A file that ends in .txt is a boolean circuit in Bristol Fashion. Its plan computes as many -blocks at
 once, with a round trip per level of AND gates; -owners says whose the circuit's inputs are, in order.
-The client learns the outputs. Of the other flags -o and -softspoken apply, the latter being 4 by default.
+The client learns the outputs. Of the other flags -o, -softspoken, -link and -profile apply; without a link
+-softspoken is 4 by default.
+
+Of several ways to run an op, compile takes the one with the fewest bytes, whatever the machine. With
+-link it takes the one that is soonest over that link, by the times of a machine's -profile: tiles,
+parameter sets, the OT extension. "nimbusc explain" shows what else there was and its price.
 
 The plan is written as a whole or not at all; "-o -" writes to standard output.`,
 	setup: func(fs *flag.FlagSet) func(*console, []string) error {
@@ -81,6 +86,9 @@ type compileFlags struct {
 	parts  int
 	lower  backend.Options
 	dump   dumper
+
+	link     linkFlags
+	minimise string
 }
 
 func (f *compileFlags) flags(fs *flag.FlagSet) {
@@ -92,7 +100,9 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 	f.budget = budgets{}
 	fs.Var(f.budget, "error-budget", budgetUsage)
 	fs.IntVar(&f.lower.Reuse, "reuse", backend.DefaultReuse, "expect `N` inferences per setup: what weighs setup bytes against online bytes")
-	fs.IntVar(&f.lower.SoftSpoken, "softspoken", 8, "field size exponent `K` of the OT extension, 2, 4 or 8: larger means fewer offline bytes and more work")
+	fs.IntVar(&f.lower.SoftSpoken, "softspoken", 0, "field size exponent `K` of the OT extension, 2, 4 or 8: larger means fewer offline bytes and more work (default 8, or what suits the -link)")
+	f.link.flags(fs, "choose what is soonest over a `LINK`")
+	fs.StringVar(&f.minimise, "minimise", "", "with -link: `WHAT` counts, online (the default) or all, which counts what goes ahead of the input too")
 	fs.BoolVar(&f.lower.PublicEmbedding, "public-embedding", false, "publish the embedding tables: the client looks its rows up in the clear, and learns the tables")
 }
 
@@ -107,8 +117,12 @@ func (f *compileFlags) check() error {
 	if f.lower.Reuse < 1 {
 		return usagef("-reuse is a number of inferences, got %d", f.lower.Reuse)
 	}
-	if k := f.lower.SoftSpoken; k != 2 && k != 4 && k != 8 {
+	if k := f.lower.SoftSpoken; k != 0 && k != 2 && k != 4 && k != 8 {
 		return usagef("-softspoken is 2, 4 or 8, got %d", k)
+	}
+	var err error
+	if f.lower.Objective, err = f.link.objective(f.minimise); err != nil {
+		return err
 	}
 	return f.dump.open()
 }

@@ -61,6 +61,8 @@ func (e *explanation) html(p *ir.Module, seen *fits) (string, error) {
 	}
 	funcs := template.FuncMap{
 		"bytes":   bytesText,
+		"seconds": secondsText,
+		"link":    linkText,
 		"sum":     func(a, b int64) int64 { return a + b },
 		"columns": func() []string { return columns },
 		"totals":  e.Total.cells,
@@ -74,7 +76,7 @@ func (e *explanation) html(p *ir.Module, seen *fits) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	err = t.Execute(&b, page{e, template.HTML(bars(e.layers())), template.HTML(bars(e.Parts)), figures, seen})
+	err = t.Execute(&b, page{e, template.HTML(bars(e.Layers)), template.HTML(bars(e.Parts)), figures, seen})
 	return b.String(), err
 }
 
@@ -145,7 +147,7 @@ func (e *explanation) layers() []partLine {
 
 // plus is the price of both in sequence.
 func (p price) plus(q price) price {
-	return price{p.C2S + q.C2S, p.S2C + q.S2C, p.COTs + q.COTs, p.Rounds + q.Rounds, p.Setup + q.Setup, p.HEMul + q.HEMul}
+	return price{p.C2S + q.C2S, p.S2C + q.S2C, p.COTs + q.COTs, p.Rounds + q.Rounds, p.Setup + q.Setup, p.HEMul + q.HEMul, p.Time.Plus(q.Time)}
 }
 
 // roundsCell is a number of rounds; none is left out.
@@ -171,7 +173,7 @@ const (
 
 var barInk = [2]string{"#3b6ea5", "#e0a458"}
 
-// bars draws lines as four columns of bars: online bytes, rounds, COTs, setup.
+// bars draws lines as columns of bars: online seconds and bytes, rounds, COTs, setup.
 func bars(lines []partLine) string {
 	number := func(n int64) string {
 		if n == 0 {
@@ -186,6 +188,13 @@ func bars(lines []partLine) string {
 		return bytesText(n)
 	}
 	columns := []bar{
+		{title: "online seconds", of: func(p price) [2]float64 { return [2]float64{p.Time.Path, p.Time.Link} },
+			text: func(p price) string {
+				if p.Time.Online() == 0 {
+					return ""
+				}
+				return secondsText(p.Time.Online())
+			}},
 		{title: "online bytes", of: func(p price) [2]float64 { return [2]float64{float64(p.C2S), float64(p.S2C)} },
 			text: func(p price) string { return size(p.C2S + p.S2C) }},
 		{title: "rounds", of: func(p price) [2]float64 { return [2]float64{p.Rounds} },
@@ -223,8 +232,8 @@ func bars(lines []partLine) string {
 		}
 	}
 	y := height - 8
-	for k, name := range []string{"to the server", "to the client"} {
-		x := barName + k*120
+	for k, name := range []string{"computing; to the server", "on the link; to the client"} {
+		x := barName + k*200
 		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="12" height="10" fill="%s"/><text x="%d" y="%d">%s</text>`+"\n", x, y-9, barInk[k], x+17, y, name)
 	}
 	b.WriteString("</svg>\n")
