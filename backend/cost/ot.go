@@ -203,10 +203,8 @@ func alongside(costs ...Cost) Cost {
 // PiecewiseCost is that of a piecewise function of n values: comparison and
 // square side by side, one round trip of selections, one of extensions.
 func PiecewiseCost(n int, p fixed.Piecewise) Cost {
-	leaf, join := cmpCost(n, len(p.Cuts), fixed.LayoutCmp(n, len(p.Cuts), p.Keep))
-	var square, selections, ends Cost
+	var selections, ends Cost
 	if p.HasQuadratic() {
-		square = SquareCost(n, p.WidthAcc)
 		_, terms := p.Terms(fixed.Quadratic)
 		for range terms {
 			if len(p.Cuts) > 0 {
@@ -226,7 +224,17 @@ func PiecewiseCost(n int, p fixed.Piecewise) Cost {
 		bits, w, _ := p.LinTrunc()
 		ends = alongside(ends, TruncCost(n, p.WidthLin, bits, w))
 	}
-	return alongside(leaf, square).Add(join).Add(selections).Add(ends)
+	return cutsAndSquareCost(n, p).Add(selections).Add(ends)
+}
+
+// cutsAndSquareCost is that of the first step of a piecewise function.
+func cutsAndSquareCost(n int, p fixed.Piecewise) Cost {
+	leaf, join := cmpCost(n, len(p.Cuts), fixed.LayoutCmp(n, len(p.Cuts), p.Keep))
+	var square Cost
+	if p.HasQuadratic() {
+		square = SquareCost(n, p.WidthAcc)
+	}
+	return alongside(leaf, square).Add(join)
 }
 
 // InverseCost is that of n reciprocals or reciprocal square roots. The error is
@@ -236,16 +244,35 @@ func InverseCost(n int, v fixed.Inverse) (Cost, error) {
 	if err != nil {
 		return Cost{}, err
 	}
-	leaf, join := cmpCost(n, len(s.Cuts), fixed.LayoutCmp(n, len(s.Cuts), s.Keep))
-	var normalise, denormalise Cost
+	l := fixed.LayoutInverse(n, s)
+	leaf, join := cmpCost(n, len(s.Cuts), l.Cmp)
+	k := 1
+	var normalise, back Cost
+	if l.Merged {
+		k = l.Cmp.TableBits() + 1
+		normalise, join = join, Cost{}
+	}
+	pieces := len(s.Spline.Cuts)
+	spline := PiecewiseCost(n, s.Spline)
+	if l.Joint {
+		spline = cutsAndSquareCost(n, s.Spline)
+		for range pieces {
+			back = alongside(back, MuxCost(n, s.WidthD-(s.Segments-1)))
+		}
+	}
 	for i := 1; i < s.Segments; i++ {
-		normalise = alongside(normalise, MuxCost(n, s.WidthM-s.Shift[i]))
-		denormalise = alongside(denormalise, MuxCost(n, s.WidthD-(s.Segments-1-i)))
+		normalise = alongside(normalise, SelectBitsCost(n, k, s.WidthM-s.Shift[i]))
+		w := s.WidthD - (s.Segments - 1 - i)
+		back = alongside(back, MuxCost(n, w))
+		for range pieces {
+			if l.Joint {
+				back = alongside(back, SelectBitsCost(n, 2, w))
+			}
+		}
 	}
 	return alongside(leaf, TruncCost(n, v.In.Width, 0, s.WidthX)).
 		Add(join).Add(normalise).
 		Add(TruncCost(n, s.WidthM-s.ShrinkM, 0, s.Spline.In.Width)).
-		Add(PiecewiseCost(n, s.Spline)).
-		Add(denormalise).
+		Add(spline).Add(back).
 		Add(TruncCost(n, s.WidthD, s.TruncD, s.OutWidth)), nil
 }

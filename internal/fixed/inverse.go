@@ -30,8 +30,8 @@ func (k InverseKind) String() string {
 //
 // Everything else follows from these fields; see [Inverse.Steps]. Relative
 // error at most 2^-10 of the true value plus one ulp of Out, the protocol's
-// roundings included. An input below 2^Lo, zero included, gives a large value
-// without meaning; above 2^Hi or below 0 any value.
+// roundings included. An input in [0, 2^Lo) gives a value between 0 and
+// [Inverse.Largest], near the result at 2^Lo; above 2^Hi or below 0 any value.
 type Inverse struct {
 	Kind   InverseKind
 	In     Format
@@ -138,7 +138,11 @@ func (v Inverse) steps() (InverseSteps, error) {
 	shift := midFrac - v.Out.Frac + g
 	s.TruncD, s.ShlD = max(0, shift), max(0, -shift)
 	s.OutWidth = v.Out.Width - s.ShlD
-	if need := midFrac + 3 + s.Segments - 1 - shift; v.Out.Width < need {
+	y := 3 // bits of y before the point, sign included, down to m = 0
+	if v.Kind == Recip {
+		y = 4
+	}
+	if need := midFrac + y + s.Segments - 1 - shift; v.Out.Width < need {
 		return s, fmt.Errorf("the result needs %d bits; drop fraction bits of it or raise lo", need)
 	}
 
@@ -168,6 +172,13 @@ func (v Inverse) steps() (InverseSteps, error) {
 		return s, err
 	}
 	return s, nil
+}
+
+// EndsLocally says whether the spline's value needs no message to get into its
+// ring of WidthD bits.
+func (s *InverseSteps) EndsLocally() bool {
+	w, shl := s.Spline.QuadExtend()
+	return shl == 0 && w <= s.Spline.WidthMid()
 }
 
 // Minimax quadratics, by relative error, for 1/m on [1/2, 1] and 1/sqrt(m) on
@@ -246,6 +257,21 @@ func (v Inverse) Real(x float64) float64 {
 		return 1 / math.Sqrt(x)
 	}
 	return 1 / x
+}
+
+// Largest bounds the result of any raw input in [0, 2^Hi), the protocol's as
+// well as the twin's. Below 2^Lo the first piece of the spline goes on, down to
+// m = 0: 2.75 times what is reached at 2^Lo for recip, 1.75 for rsqrt, and where
+// the exponent of Lo is odd another root of two.
+func (v Inverse) Largest() float64 {
+	factor, first := 2.75, v.Lo
+	if v.Kind == Rsqrt {
+		factor = 1.75
+		if (v.Lo-v.In.Frac)%2 != 0 {
+			first--
+		}
+	}
+	return factor*v.Real(math.Ldexp(1, first-v.In.Frac)) + math.Ldexp(1, -v.Out.Frac)
 }
 
 // MaxUlp bounds |protocol - twin| in units of the last bit of Out, for raw

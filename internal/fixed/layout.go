@@ -219,3 +219,59 @@ func (l MaxLevel) Selector(g int) int {
 
 // tablePrice is the price of a look-up of one bit by k bits.
 func tablePrice(k int) int { return (1<<k)*(1+hashBits) + k*(1+cotBits) }
+
+// InverseLayout is how an inverse is cut. With Merged the value is normalised
+// by the unjoined digits of its comparisons; with Joint the spline's pieces are
+// selected and shifted back in one step.
+type InverseLayout struct {
+	Cmp           CmpLayout
+	Merged, Joint bool
+}
+
+// LayoutInverse returns the layout for n values.
+func LayoutInverse(n int, s InverseSteps) InverseLayout {
+	var best InverseLayout
+	bestPrice := int64(-1)
+	layouts := []CmpLayout{{}}
+	if len(s.Cuts) > 0 {
+		layouts = cmpLayouts(s.Keep)
+	}
+	for _, c := range layouts {
+		for _, l := range []InverseLayout{{Cmp: c}, {Cmp: c, Joint: true}, {Cmp: c, Merged: true}, {Cmp: c, Merged: true, Joint: true}} {
+			if l.Merged && (!c.Table || len(c.Digits) != 2) || l.Joint && (!s.EndsLocally() || s.Segments < 2) {
+				continue
+			}
+			bits, rounds := l.price(s)
+			if p := price(n, bits, rounds); bestPrice < 0 || p < bestPrice {
+				best, bestPrice = l, p
+			}
+		}
+	}
+	return best
+}
+
+// price returns what one value costs in the steps that layouts differ in.
+func (l InverseLayout) price(s InverseSteps) (bits, rounds int) {
+	bits, rounds = l.Cmp.price(len(s.Cuts))
+	k := 1
+	if l.Merged {
+		k = l.Cmp.TableBits() + 1
+		rounds--
+	}
+	rounds += 2 // normalise, select
+	pieces := len(s.Spline.Pieces) - 1
+	if l.Joint {
+		bits += pieces * selectPrice(1, s.WidthD-(s.Segments-1))
+	} else {
+		bits += pieces * selectPrice(1, s.Spline.WidthMid())
+		rounds++
+	}
+	for i := 1; i < s.Segments; i++ {
+		w := s.WidthD - (s.Segments - 1 - i)
+		bits += selectPrice(k, s.WidthM-s.Shift[i]) + selectPrice(1, w)
+		if l.Joint {
+			bits += pieces * selectPrice(2, w)
+		}
+	}
+	return bits, rounds
+}

@@ -145,7 +145,7 @@ func TestTerms(t *testing.T) {
 
 func TestInverse(t *testing.T) {
 	for _, v := range []Inverse{
-		{Recip, Format{24, 12}, 11, 20, Format{16, 12}},
+		{Recip, Format{24, 12}, 11, 20, Format{17, 12}},
 		{Recip, Format{32, 12}, 12, 13, Format{16, 12}},
 		{Recip, Format{20, 4}, 3, 12, Format{24, 16}},
 		{Recip, Format{48, 24}, 23, 40, Format{24, 16}},
@@ -177,6 +177,37 @@ func TestInverse(t *testing.T) {
 		}
 		t.Logf("%v: 2^%.2f, steps X %d M %d D %d, spline %v, trunc %d to %d shl %d, keep %d drop %d, max ulp %d", v, math.Log2(worst),
 			s.WidthX, s.WidthM, s.WidthD, s.Spline.In, s.TruncD, s.OutWidth, s.ShlD, s.Keep, s.Drop, v.MaxUlp())
+	}
+}
+
+// TestInverseBounded: no input from 0 on gives a negative result or a huge one.
+func TestInverseBounded(t *testing.T) {
+	for _, v := range []Inverse{
+		{Recip, Format{24, 12}, 11, 20, Format{17, 12}},
+		{Recip, Format{20, 4}, 3, 12, Format{24, 16}},
+		{Rsqrt, Format{28, 12}, 4, 22, Format{20, 10}},
+		{Rsqrt, Format{28, 13}, 4, 22, Format{20, 10}},
+		{Rsqrt, Format{24, 17}, 12, 20, Format{27, 9}},
+		{Rsqrt, Format{14, 3}, 0, 9, Format{20, 12}},
+	} {
+		s, err := v.Steps()
+		if err != nil {
+			t.Fatal(err)
+		}
+		largest := 0.0
+		for x := uint64(0); x < 1<<v.Hi; {
+			got := v.Out.Decode(s.Eval(v.In.Width, x))
+			if got < 0 || got > v.Largest() {
+				t.Fatalf("%+v at %d: %v, want 0 to %v", v, x, got, v.Largest())
+			}
+			largest = max(largest, got)
+			if x++; x > 1<<(v.Lo+3) {
+				x += x >> 9
+			}
+		}
+		if largest < v.Largest()/1.2 {
+			t.Errorf("%+v: at most %v, far from the bound %v", v, largest, v.Largest())
+		}
 	}
 }
 

@@ -169,26 +169,58 @@ func joined(count int) (truth uint64) {
 	return truth
 }
 
-// tableResult is result with one look-up, sent by the server.
-func (c *comparison) tableResult() ([]uint8, error) {
-	index := c.index()
+// unjoined returns the whole index of each bit, its linear part included, for a
+// selection of as many bits as selectorBits says by the function selects.
+func (c *comparison) unjoined(index []uint64) []uint64 {
+	k := c.layout.TableBits()
 	out := make([]uint64, len(index))
-	if len(out) > 0 {
-		l := &lookups{n: len(out), b: c.layout.TableBits(), width: 1, xor: true, truth: joined(len(c.layout.Digits)), bits: index, dst: out}
-		if c.p.server() {
-			l.c = make([]uint64, len(out))
-			for i := range l.c {
-				l.c[i] = 1
-			}
+	for i, v := range index {
+		out[i] = v | uint64(c.top[i])<<k
+	}
+	return out
+}
+
+// selects is the truth table of a comparison's bit by its unjoined index of two
+// digits.
+const selects = 0b0111_1000 // joined(2), and negated where the linear part is 1
+
+// joining is the look-up that joins digits: it can share a round with others.
+type joining struct {
+	top []uint8
+	out []uint64
+	l   *lookups
+}
+
+// join starts it with the comparison's index, sent by the server.
+func (c *comparison) join(index []uint64) *joining {
+	j := &joining{top: c.top, out: make([]uint64, len(index))}
+	j.l = &lookups{n: len(index), b: c.layout.TableBits(), width: 1, xor: true, truth: joined(len(c.layout.Digits)), bits: index, dst: j.out}
+	if c.p.server() {
+		j.l.c = make([]uint64, len(index))
+		for i := range j.l.c {
+			j.l.c[i] = 1
 		}
-		if err := c.p.exchange(c.p.serverSends(l)); err != nil {
+	}
+	return j
+}
+
+// result returns the comparison's bits.
+func (j *joining) result() []uint8 {
+	for i, v := range j.out {
+		j.top[i] ^= uint8(v) & 1
+	}
+	return j.top
+}
+
+// tableResult is result with one look-up.
+func (c *comparison) tableResult() ([]uint8, error) {
+	j := c.join(c.index())
+	if j.l.n > 0 {
+		if err := c.p.exchange(c.p.serverSends(j.l)); err != nil {
 			return nil, err
 		}
 	}
-	for i, v := range out {
-		c.top[i] ^= uint8(v) & 1
-	}
-	return c.top, nil
+	return j.result(), nil
 }
 
 // Cmp compares every element with n cuts.

@@ -22,12 +22,17 @@ func (p *Protocol) Recip(x share.Arith, v fixed.Inverse) (share.Arith, error) {
 //
 //  1. segment bits b_i by comparing with powers of two, x extended beside it
 //  2. m = x normalised to [1/4, 1) (Recip: [1/2, 1)): a selection of −(2^σ−1)·x
-//     by each b_i, shifted
+//     by each b_i, shifted. Merged: by the unjoined digits of the comparison,
+//     which are joined in the same round trip.
 //  3. y = spline(m), a Piecewise
-//  4. D = y shifted back: a selection of y by each b_i
+//  4. D = y shifted back: a selection of y by each b_i. Joint: with pieces P_j,
+//     ΔP_j = P_j − P_(j−1) and bits q_j of the spline's cuts, s_i the shifts,
+//     D = 2^(s_0)·(P_0 + Σ q_j·ΔP_j) − Σ_i 2^(s_i)·(b_i·P_0 + Σ_j b_i·q_j·ΔP_j),
+//     the products of bits being two-bit indices, instead of two selections in
+//     turn.
 //  5. truncation into Out
 //
-// Cost: cost.InverseCost.
+// fixed.LayoutInverse says what is merged and joint. Cost: cost.InverseCost.
 func (p *Protocol) Rsqrt(x share.Arith, v fixed.Inverse) (share.Arith, error) {
 	return p.inverse(x, v, fixed.Rsqrt)
 }
@@ -56,6 +61,8 @@ func (p *Protocol) inverse(x share.Arith, v fixed.Inverse, kind fixed.InverseKin
 func (p *Protocol) inverseSteps(x []uint64, width int, s fixed.InverseSteps) ([]uint64, error) {
 	n, k := len(x), len(s.Cuts)
 
+	layout := fixed.LayoutInverse(n, s)
+
 	// 1.
 	var cuts []int64
 	if p.server() {
@@ -65,7 +72,7 @@ func (p *Protocol) inverseSteps(x []uint64, width int, s fixed.InverseSteps) ([]
 	var first []ots
 	var cmp *comparison
 	if k > 0 {
-		cmp = p.startCmp(x, width, cuts, k, CmpOpts{Keep: s.Keep, Drop: s.Drop}, fixed.LayoutCmp(n, k, s.Keep))
+		cmp = p.startCmp(x, width, cuts, k, CmpOpts{Keep: s.Keep, Drop: s.Drop}, layout.Cmp)
 		first = append(first, cmp.ots()...)
 	}
 	first = append(first, ext.ots()...)
@@ -74,34 +81,9 @@ func (p *Protocol) inverseSteps(x []uint64, width int, s fixed.InverseSteps) ([]
 			return nil, err
 		}
 	}
-	bits := make([][]uint8, s.Segments)
-	if cmp != nil {
-		all, err := cmp.result()
-		if err != nil {
-			return nil, err
-		}
-		for i := 1; i < s.Segments; i++ {
-			bits[i] = make([]uint8, n)
-			for e := range bits[i] {
-				bits[i][e] = all[e*k+i-1]
-			}
-		}
-	}
 
 	// 2.
-	X := ext.result()
-	m := make([]uint64, n)
-	for e, a := range X {
-		m[e] = a << s.Shift[0]
-	}
-	factor := uint64(1)<<s.Sigma - 1
-	err := p.shifted(m, bits, func(i int) selection {
-		sel := selection{b: bits[i], x: make([]uint64, n), width: s.WidthM - s.Shift[i]}
-		for e, a := range X {
-			sel.x[e] = -factor * a & z2k.Mask(sel.width)
-		}
-		return sel
-	}, s.Shift)
+	m, bits, err := p.normalise(ext.result(), cmp, layout.Merged, s)
 	if err != nil {
 		return nil, err
 	}
@@ -117,28 +99,16 @@ func (p *Protocol) inverseSteps(x []uint64, width int, s fixed.InverseSteps) ([]
 		return nil, err
 	}
 
-	// 3.
-	y, err := p.piecewise(wide.result(), s.Spline)
-	if err != nil {
-		return nil, err
-	}
-
-	// 4.
-	shift := make([]int, s.Segments)
-	for i := range shift {
-		shift[i] = s.Segments - 1 - i
-	}
-	d := make([]uint64, n)
-	for e, a := range y {
-		d[e] = a << shift[0]
-	}
-	err = p.shifted(d, bits, func(i int) selection {
-		sel := selection{b: bits[i], x: make([]uint64, n), width: s.WidthD - shift[i]}
-		for e, a := range y {
-			sel.x[e] = -a & z2k.Mask(sel.width)
+	// 3 and 4.
+	var d []uint64
+	if layout.Joint {
+		d, err = p.splineShifted(wide.result(), bits, s)
+	} else {
+		var y []uint64
+		if y, err = p.piecewise(wide.result(), s.Spline); err == nil {
+			d, err = p.shiftBack(y, bits, s)
 		}
-		return sel
-	}, shift)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -156,24 +126,156 @@ func (p *Protocol) inverseSteps(x []uint64, width int, s fixed.InverseSteps) ([]
 	return out, nil
 }
 
-// shifted adds to sum, for each segment but the first, its selection shifted
-// left, all in one round trip.
-func (p *Protocol) shifted(sum []uint64, bits [][]uint8, sel func(i int) selection, shift []int) error {
-	var all []selection
-	for i := 1; i < len(bits); i++ {
-		all = append(all, sel(i))
+// normalise returns this party's half of m, not reduced, and of the bits of the
+// segments but the first, [segments-1][n].
+func (p *Protocol) normalise(x []uint64, cmp *comparison, merged bool, s fixed.InverseSteps) (m []uint64, bits [][]uint8, err error) {
+	n, k := len(x), len(s.Cuts)
+	m = make([]uint64, n)
+	for e, a := range x {
+		m[e] = a << s.Shift[0]
 	}
-	if len(all) == 0 {
-		return nil
+	if k == 0 {
+		return m, nil, nil
 	}
-	chosen, err := p.mux(all)
+	var index, whole []uint64
+	var all []uint8
+	if merged {
+		index = cmp.index()
+		whole = cmp.unjoined(index)
+	} else if all, err = cmp.result(); err != nil {
+		return nil, nil, err
+	}
+	factor := uint64(1)<<s.Sigma - 1
+	var sel []selection
+	for i := range k {
+		c := selection{x: make([]uint64, n), width: s.WidthM - s.Shift[i+1]}
+		for e, a := range x {
+			c.x[e] = -factor * a
+		}
+		if merged {
+			c.index, c.k, c.truth = column(whole, i, k), cmp.layout.TableBits()+1, selects
+		} else {
+			c.b = column(all, i, k)
+		}
+		sel = append(sel, c)
+	}
+	mux := p.startMux(sel)
+	recv, send := mux.recv, mux.send
+	var join *joining
+	if merged && n > 0 {
+		join = cmp.join(index)
+		r, s := p.serverSends(join.l)
+		recv, send = append(recv, r...), append(send, s...)
+	}
+	if err := p.exchange(recv, send); err != nil {
+		return nil, nil, err
+	}
+	if join != nil {
+		all = join.result()
+	}
+	for i, v := range mux.result() {
+		for e := range v {
+			m[e] += v[e] << s.Shift[i+1]
+		}
+		bits = append(bits, column(all, i, k))
+	}
+	return m, bits, nil
+}
+
+// column returns column i of rows of k.
+func column[T any](v []T, i, k int) []T {
+	out := make([]T, 0, len(v)/k)
+	for ; i < len(v); i += k {
+		out = append(out, v[i])
+	}
+	return out
+}
+
+// shiftBack returns this party's half of D from that of y, not reduced.
+func (p *Protocol) shiftBack(y []uint64, bits [][]uint8, s fixed.InverseSteps) ([]uint64, error) {
+	d := newShifted(p, y, s.Segments-1)
+	for i, b := range bits {
+		d.add(selection{b: b, x: negated(y)}, s.WidthD, s.Segments-2-i)
+	}
+	return d.result()
+}
+
+// splineShifted returns this party's half of D from that of m, not reduced: the
+// spline and the shift in one round trip after its comparison.
+func (p *Protocol) splineShifted(m []uint64, segment [][]uint8, s fixed.InverseSteps) ([]uint64, error) {
+	f := s.Spline
+	n, k := len(m), len(f.Cuts)
+	m2, bits, err := p.cutsAndSquare(m, f)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	last := make([]uint64, n)
+	p.piece(last, f, 0, m, m2)
+	top := s.Segments - 1
+	d := newShifted(p, last, top)
+	for i, b := range segment {
+		d.add(selection{b: b, x: negated(last)}, s.WidthD, top-1-i)
+	}
+	for j := range k {
+		next, delta := make([]uint64, n), make([]uint64, n)
+		p.piece(next, f, j+1, m, m2)
+		z2k.Sub(delta, next, last, s.WidthD)
+		q := column(bits, j, k)
+		d.add(selection{b: q, x: delta}, s.WidthD, top)
+		for i, b := range segment {
+			index := make([]uint64, n)
+			for e := range index {
+				index[e] = uint64(b[e]) | uint64(q[e])<<1
+			}
+			d.add(selection{index: index, k: 2, truth: both(2), x: negated(delta)}, s.WidthD, top-1-i)
+		}
+		last = next
+	}
+	return d.result()
+}
+
+func negated(x []uint64) []uint64 {
+	out := make([]uint64, len(x))
+	for i, v := range x {
+		out[i] = -v
+	}
+	return out
+}
+
+// shifted is a sum of selections, each shifted left, that share a round trip.
+type shifted struct {
+	p      *Protocol
+	sum    []uint64
+	sel    []selection
+	shifts []int
+}
+
+func newShifted(p *Protocol, x []uint64, shift int) *shifted {
+	d := &shifted{p: p, sum: make([]uint64, len(x))}
+	for e, v := range x {
+		d.sum[e] = v << shift
+	}
+	return d
+}
+
+// add adds a selection of s.x·2^shift mod 2^width.
+func (d *shifted) add(s selection, width, shift int) {
+	s.width = width - shift
+	d.sel, d.shifts = append(d.sel, s), append(d.shifts, shift)
+}
+
+func (d *shifted) result() ([]uint64, error) {
+	if len(d.sel) == 0 {
+		return d.sum, nil
+	}
+	chosen, err := d.p.mux(d.sel)
+	if err != nil {
+		return nil, err
 	}
 	for i, v := range chosen {
 		for e := range v {
-			sum[e] += v[e] << shift[i+1]
+			d.sum[e] += v[e] << d.shifts[i]
 		}
 	}
-	return nil
+	return d.sum, nil
 }

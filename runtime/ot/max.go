@@ -105,12 +105,7 @@ func (m *maxLevel) run(o CmpOpts) ([]uint64, error) {
 		m.x, m.width = ext.result(), m.extend
 	}
 	if m.Merged {
-		// The bit is top ⊕ joined: one more bit of the index.
-		index, k := cmp.index(), m.Cmp.TableBits()
-		for i := range index {
-			index[i] |= uint64(cmp.top[i]) << k
-		}
-		return m.winners(index, joined(len(m.Cmp.Digits))|^joined(len(m.Cmp.Digits))<<(1<<k))
+		return m.winners(cmp.unjoined(cmp.index()))
 	}
 	bits, err := cmp.result()
 	if err != nil {
@@ -120,12 +115,12 @@ func (m *maxLevel) run(o CmpOpts) ([]uint64, error) {
 	for i, b := range bits {
 		index[i] = uint64(b)
 	}
-	return m.winners(index, 0)
+	return m.winners(index)
 }
 
-// winners selects by the comparisons' bits, or, where truth is not 0, by their
-// indices.
-func (m *maxLevel) winners(bits []uint64, truth uint64) ([]uint64, error) {
+// winners selects by the comparisons' bits, or, in a merged level, by their
+// unjoined indices.
+func (m *maxLevel) winners(bits []uint64) ([]uint64, error) {
 	var sel []selection // of groups of each size
 	var sizes []int
 	groups := m.Groups()
@@ -135,7 +130,7 @@ func (m *maxLevel) winners(bits []uint64, truth uint64) ([]uint64, error) {
 		}
 		s := selection{width: m.width, k: m.Selector(g), truth: both(g - 1), index: []uint64{}}
 		if m.Merged {
-			s.truth = truth
+			s.truth = selects
 		}
 		sizes, sel = append(sizes, g), append(sel, s)
 	}

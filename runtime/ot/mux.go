@@ -23,20 +23,24 @@ type selection struct {
 // both is the truth table of the AND of k bits.
 func both(k int) uint64 { return 1 << (1<<k - 1) }
 
-// mux runs selections of any widths in one round trip and returns this party's
-// half of each, reduced.
-func (p *Protocol) mux(sel []selection) ([][]uint64, error) {
-	var recv, send []ots
-	outs := make([][]uint64, len(sel))
+// muxing is a set of selections under way: its OTs can share a round with others.
+type muxing struct {
+	sel        []selection
+	recv, send []ots
+	outs       [][]uint64
+}
+
+func (p *Protocol) startMux(sel []selection) *muxing {
+	m := &muxing{sel: sel, outs: make([][]uint64, len(sel))}
 	for i, s := range sel {
 		n := len(s.x)
-		outs[i] = make([]uint64, n)
+		m.outs[i] = make([]uint64, n)
 		if n == 0 {
 			continue
 		}
 		if s.index != nil {
-			l := &lookups{n: n, b: s.k, width: s.width, truth: s.truth, bits: s.index, c: s.x, dst: outs[i]}
-			recv, send = append(recv, l), append(send, l)
+			l := &lookups{n: n, b: s.k, width: s.width, truth: s.truth, bits: s.index, c: s.x, dst: m.outs[i]}
+			m.recv, m.send = append(m.recv, l), append(m.send, l)
 			continue
 		}
 		bits, c := make([]uint64, n), make([]uint64, n)
@@ -44,18 +48,29 @@ func (p *Protocol) mux(sel []selection) ([][]uint64, error) {
 			b := uint64(s.b[j])
 			bits[j] = b
 			c[j] = x - 2*b*x // (1 − 2b)·x
-			outs[i][j] = b * x
+			m.outs[i][j] = b * x
 		}
-		recv = append(recv, &cots{n: n, cols: 1, width: s.width, bits: bits, dst: outs[i]})
-		send = append(send, &cots{n: n, cols: 1, width: s.width, c: c, dst: outs[i]})
+		m.recv = append(m.recv, &cots{n: n, cols: 1, width: s.width, bits: bits, dst: m.outs[i]})
+		m.send = append(m.send, &cots{n: n, cols: 1, width: s.width, c: c, dst: m.outs[i]})
 	}
-	if err := p.exchange(recv, send); err != nil {
+	return m
+}
+
+// result returns this party's half of each selection, reduced.
+func (m *muxing) result() [][]uint64 {
+	for i, s := range m.sel {
+		reduce(m.outs[i], s.width)
+	}
+	return m.outs
+}
+
+// mux runs selections of any widths in one round trip.
+func (p *Protocol) mux(sel []selection) ([][]uint64, error) {
+	m := p.startMux(sel)
+	if err := p.exchange(m.recv, m.send); err != nil {
 		return nil, err
 	}
-	for i, s := range sel {
-		reduce(outs[i], s.width)
-	}
-	return outs, nil
+	return m.result(), nil
 }
 
 // Mux selects: x where b is 1, 0 where it is 0.

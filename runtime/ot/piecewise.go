@@ -41,44 +41,15 @@ func (p *Protocol) Piecewise(x share.Arith, f fixed.Piecewise) (share.Arith, err
 }
 
 func (p *Protocol) piecewise(x []uint64, f fixed.Piecewise) ([]uint64, error) {
-	n, k := len(x), len(f.Cuts)
+	n := len(x)
 
 	// 1.
-	var cuts []int64
-	if p.server() {
-		cuts = f.Cuts
-	}
-	var first []ots
-	var cmp *comparison
-	if k > 0 {
-		cmp = p.startCmp(x, f.In.Width, cuts, k, CmpOpts{Keep: f.Keep, Drop: f.Drop}, fixed.LayoutCmp(n, k, f.Keep))
-		first = append(first, cmp.ots()...)
-	}
-	var sq *squaring
-	if f.HasQuadratic() {
-		reduced := make([]uint64, n)
-		z2k.Reduce(reduced, x, f.WidthAcc)
-		sq = p.startSquare(reduced, f.WidthAcc)
-		first = append(first, sq.ots()...)
-	}
-	if len(first) > 0 {
-		if err := p.exchange(p.serverSends(first...)); err != nil {
-			return nil, err
-		}
-	}
-	var bits []uint8
-	if cmp != nil {
-		var err error
-		if bits, err = cmp.result(); err != nil {
-			return nil, err
-		}
+	x2, bits, err := p.cutsAndSquare(x, f)
+	if err != nil {
+		return nil, err
 	}
 
 	// 2 and 3.
-	var x2 []uint64
-	if sq != nil {
-		x2 = sq.result()
-	}
 	var sel []selection
 	quad, quadSel := p.group(f, fixed.Quadratic, x, x2, bits, f.WidthMid())
 	lin, linSel := p.group(f, fixed.Linear, x, nil, bits, f.WidthLin)
@@ -123,6 +94,41 @@ func (p *Protocol) piecewise(x []uint64, f fixed.Piecewise) ([]uint64, error) {
 	}
 	reduce(out, f.Out.Width)
 	return out, nil
+}
+
+// cutsAndSquare compares x with all cuts, [n, cuts], and squares it mod 2^WidthAcc
+// beside it if there is a quadratic piece.
+func (p *Protocol) cutsAndSquare(x []uint64, f fixed.Piecewise) (x2 []uint64, bits []uint8, err error) {
+	n, k := len(x), len(f.Cuts)
+	var cuts []int64
+	if p.server() {
+		cuts = f.Cuts
+	}
+	var first []ots
+	var cmp *comparison
+	if k > 0 {
+		cmp = p.startCmp(x, f.In.Width, cuts, k, CmpOpts{Keep: f.Keep, Drop: f.Drop}, fixed.LayoutCmp(n, k, f.Keep))
+		first = append(first, cmp.ots()...)
+	}
+	var sq *squaring
+	if f.HasQuadratic() {
+		reduced := make([]uint64, n)
+		z2k.Reduce(reduced, x, f.WidthAcc)
+		sq = p.startSquare(reduced, f.WidthAcc)
+		first = append(first, sq.ots()...)
+	}
+	if len(first) > 0 {
+		if err := p.exchange(p.serverSends(first...)); err != nil {
+			return nil, nil, err
+		}
+	}
+	if sq != nil {
+		x2 = sq.result()
+	}
+	if cmp != nil {
+		bits, err = cmp.result()
+	}
+	return x2, bits, err
 }
 
 // group returns this party's half of what a group adds unconditionally, and

@@ -177,10 +177,12 @@ func TestPiecewiseRandom(t *testing.T) {
 }
 
 var inverses = []fixed.Inverse{
-	{Kind: fixed.Recip, In: fixed.Format{Width: 24, Frac: 12}, Lo: 11, Hi: 20, Out: fixed.Format{Width: 16, Frac: 12}},
+	{Kind: fixed.Recip, In: fixed.Format{Width: 24, Frac: 12}, Lo: 11, Hi: 20, Out: fixed.Format{Width: 17, Frac: 12}},
 	{Kind: fixed.Recip, In: fixed.Format{Width: 15, Frac: 12}, Lo: 12, Hi: 13, Out: fixed.Format{Width: 16, Frac: 12}},
 	{Kind: fixed.Recip, In: fixed.Format{Width: 48, Frac: 24}, Lo: 23, Hi: 40, Out: fixed.Format{Width: 24, Frac: 16}},
 	{Kind: fixed.Recip, In: fixed.Format{Width: 20, Frac: 4}, Lo: 3, Hi: 12, Out: fixed.Format{Width: 24, Frac: 18}},
+	{Kind: fixed.Recip, In: fixed.Format{Width: 20, Frac: 8}, Lo: 7, Hi: 16, Out: fixed.Format{Width: 20, Frac: 16}},
+	{Kind: fixed.Rsqrt, In: fixed.Format{Width: 20, Frac: 8}, Lo: 4, Hi: 16, Out: fixed.Format{Width: 20, Frac: 12}},
 	{Kind: fixed.Rsqrt, In: fixed.Format{Width: 28, Frac: 12}, Lo: 4, Hi: 22, Out: fixed.Format{Width: 20, Frac: 10}},
 	{Kind: fixed.Rsqrt, In: fixed.Format{Width: 50, Frac: 24}, Lo: 14, Hi: 34, Out: fixed.Format{Width: 20, Frac: 10}},
 	{Kind: fixed.Rsqrt, In: fixed.Format{Width: 14, Frac: 3}, Lo: 0, Hi: 9, Out: fixed.Format{Width: 20, Frac: 12}},
@@ -193,41 +195,61 @@ func inverse(p protocols, x share.Arith, v fixed.Inverse) (share.Arith, error) {
 	return p.Recip(x, v)
 }
 
+// TestInverse has few values and many, which take different layouts.
 func TestInverse(t *testing.T) {
 	for _, v := range inverses {
 		t.Run(v.Kind.String()+v.In.String(), func(t *testing.T) {
 			everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
-				rng := prg.New(seed(12))
-				var x []uint64
-				for i := range 1501 {
-					e := float64(v.Lo) + float64(i)/1500*float64(v.Hi-v.Lo)
-					x = append(x, min(uint64(math.Exp2(e)), 1<<v.Hi-1))
-				}
-				h := split(rng, x, v.In.Width)
-				out := arith(run, func(p protocols, party int) (share.Arith, error) { return inverse(p, h[party], v) })
-				worst := 0.0
-				for i, got := range out.open() {
-					twin := v.Eval(x[i])
-					d := z2k.Signed(got, v.Out.Width) - z2k.Signed(twin, v.Out.Width)
-					if exact && d != 0 || max(d, -d) > int64(v.MaxUlp()) {
-						t.Fatalf("at %d: %d, twin %d, at most %d apart", x[i], got, twin, v.MaxUlp())
-					}
-					want := v.Real(math.Ldexp(float64(x[i]), -v.In.Frac))
-					e := math.Max(0, math.Abs(v.Out.Decode(got)-want)-math.Ldexp(1, -v.Out.Frac)) / want
-					worst = max(worst, e)
-				}
-				if worst > math.Exp2(-10) {
-					t.Errorf("relative error 2^%.2f, want 2^-10", math.Log2(worst))
-				}
-				// Any value at all is computed without a crash or an error.
-				wild := make([]uint64, 50)
-				rng.Fill(wild, v.In.Width)
-				copy(wild, []uint64{0, 1, z2k.Mask(v.In.Width)})
-				w := split(rng, wild, v.In.Width)
-				arith(run, func(p protocols, party int) (share.Arith, error) { return inverse(p, w[party], v) })
+				checkInverse(t, v, 2, exact, run)
+				checkInverse(t, v, 300, exact, run)
+				checkInverse(t, v, 1501, exact, run)
 			})
 		})
 	}
+}
+
+func checkInverse(t *testing.T, v fixed.Inverse, n int, exact bool, run func(func(protocols, int) error)) {
+	t.Helper()
+	rng := prg.New(seed(12))
+	var x []uint64
+	for i := range n {
+		e := float64(v.Lo) + float64(i)/float64(n-1)*float64(v.Hi-v.Lo)
+		x = append(x, min(uint64(math.Exp2(e)), 1<<v.Hi-1))
+	}
+	h := split(rng, x, v.In.Width)
+	out := arith(run, func(p protocols, party int) (share.Arith, error) { return inverse(p, h[party], v) })
+	worst := 0.0
+	for i, got := range out.open() {
+		twin := v.Eval(x[i])
+		d := z2k.Signed(got, v.Out.Width) - z2k.Signed(twin, v.Out.Width)
+		if exact && d != 0 || max(d, -d) > int64(v.MaxUlp()) {
+			t.Fatalf("at %d: %d, twin %d, at most %d apart", x[i], got, twin, v.MaxUlp())
+		}
+		want := v.Real(math.Ldexp(float64(x[i]), -v.In.Frac))
+		e := math.Max(0, math.Abs(v.Out.Decode(got)-want)-math.Ldexp(1, -v.Out.Frac)) / want
+		worst = max(worst, e)
+	}
+	if worst > math.Exp2(-10) {
+		t.Errorf("relative error 2^%.2f, want 2^-10", math.Log2(worst))
+	}
+	// What is too small gives a bounded result.
+	small := make([]uint64, 300)
+	for i := range small {
+		small[i] = uint64(i) << v.Lo / uint64(len(small))
+	}
+	sh := split(rng, small, v.In.Width)
+	out = arith(run, func(p protocols, party int) (share.Arith, error) { return inverse(p, sh[party], v) })
+	for i, got := range out.open() {
+		if y := v.Out.Decode(got); y < 0 || y > v.Largest() {
+			t.Fatalf("at %d, below 2^%d: %v, want 0 to %v", small[i], v.Lo, y, v.Largest())
+		}
+	}
+	// Any value at all is computed without a crash or an error.
+	wild := make([]uint64, 50)
+	rng.Fill(wild, v.In.Width)
+	copy(wild, []uint64{0, 1, z2k.Mask(v.In.Width)})
+	w := split(rng, wild, v.In.Width)
+	arith(run, func(p protocols, party int) (share.Arith, error) { return inverse(p, w[party], v) })
 }
 
 // BenchmarkPiecewise is GELU's size and layout: two cuts, 12 kept bits, a
