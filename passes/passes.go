@@ -124,6 +124,20 @@ func Edit(ps []Pass, edits string) ([]Pass, error) {
 	return ps, nil
 }
 
+// Before is a pipeline with p put before the first run of the pass named.
+func Before(ps []Pass, name string, p Pass) ([]Pass, error) { return insert(ps, name, p, 0) }
+
+// After is a pipeline with p put after the first run of the pass named.
+func After(ps []Pass, name string, p Pass) ([]Pass, error) { return insert(ps, name, p, 1) }
+
+func insert(ps []Pass, name string, p Pass, after int) ([]Pass, error) {
+	at := slices.IndexFunc(ps, func(q Pass) bool { return q.Name == name })
+	if at < 0 {
+		return nil, fmt.Errorf("pass %s cannot be placed: the pipeline has no pass %s", p.Name, name)
+	}
+	return slices.Insert(slices.Clone(ps), at+after, p), nil
+}
+
 // order lists the constraints that a pipeline must meet, each with its reason.
 var order = []struct{ before, after, why string }{
 	{"slice-early", "expand", "softmax and layer norm are cut as one op each"},

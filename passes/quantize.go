@@ -93,6 +93,7 @@ var lowerings = map[string]func(*quantizer) []*ir.Value{
 	"nn.merge_heads": (*quantizer).move,
 	"nn.transpose":   (*quantizer).move,
 	"nn.split":       (*quantizer).move,
+	"nn.concat":      (*quantizer).concat,
 	"nn.slice":       (*quantizer).move,
 	"nn.reshape":     (*quantizer).move,
 	"return":         (*quantizer).results,
@@ -514,6 +515,22 @@ func (q *quantizer) move() []*ir.Value {
 		q.set(v, b)
 	}
 	return out
+}
+
+// concat joins values in one format: the widest ring, the fewest fraction bits.
+func (q *quantizer) concat() []*ir.Value {
+	op := q.op
+	e, b := op.X(0).Type.Elem, 0.0
+	for i := range op.Args {
+		x := op.X(i)
+		e.Width, e.Frac = max(e.Width, x.Type.Elem.Width), min(e.Frac, x.Type.Elem.Frac)
+		b = max(b, q.bound[x])
+	}
+	var args []ir.Operand
+	for i := range op.Args {
+		args = append(args, q.cast(op.X(i), e.Width, e.Frac))
+	}
+	return []*ir.Value{q.set(q.b.Op1("fx.concat", q.hint(), ir.A("axis", op.Axis()), args...), b)}
 }
 
 // results casts what the module returns: a product is never revealed with its

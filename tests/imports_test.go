@@ -66,6 +66,9 @@ ir/plan, ir/weights, runtime/ot, runtime/he, runtime/ideal < runtime;
 internal/analyzers < cmd/nimbus-vet;
 frontend/bundle, models, ir/parser, backend, runtime,
 runtime/transport/sim, runtime/transport/tls < cmd/nimbusc, cmd/nimbus-run;
+
+# A pass as somebody else would write it: of the compiler, what is exported.
+frontend/bundle, backend < examples/pass-go;
 `
 
 // owners lists the packages that may import a third-party module, or a part of

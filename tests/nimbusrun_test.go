@@ -33,13 +33,14 @@ import (
 //	hex FILE HEX        writes the bytes that the digits stand for
 //	flip FILE           flips a bit in the middle of FILE
 //	agree A B TOLERANCE makes sure that what eval -json (A) and infer -json (B) print are the same numbers
+//	wide FILE NOISE     writes the weights of examples/pass-go: a Monarch matrix and so much noise, relative
 //	aspredicted FILE    makes sure that a report's ops took what the plan predicts
 //
 // and the conditions [embedded], the program holds compiled plans, and [shared],
 // there is a shared folder with circuits, which SHARED names.
 func TestNimbusRun(t *testing.T) {
 	bin := t.TempDir()
-	build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "nimbus/cmd/nimbus-run", "nimbus/cmd/nimbusc")
+	build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "nimbus/cmd/nimbus-run", "nimbus/cmd/nimbusc", "nimbus/examples/pass-go")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
@@ -100,6 +101,7 @@ func TestNimbusRun(t *testing.T) {
 			"hex":       hexCmd,
 
 			"agree":       agreeCmd,
+			"wide":        wideCmd,
 			"aspredicted": asPredictedCmd,
 		},
 	})
@@ -130,6 +132,36 @@ func asPredictedCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if rows == 0 {
 		ts.Fatalf("%s: no ops", args[0])
 	}
+}
+
+// wideCmd writes a 32 by 8192 matrix of 4 by 2 blocks of rank 1, and a bias.
+func wideCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 || neg {
+		ts.Fatalf("usage: wide FILE NOISE")
+	}
+	noise, err := strconv.ParseFloat(args[1], 64)
+	ts.Check(err)
+	const p, q, s, t = 4, 8, 4096, 2
+	rng := rand.New(rand.NewPCG(1, 2))
+	normal := func(n int) []float64 {
+		v := make([]float64, n)
+		for i := range v {
+			v[i] = rng.NormFloat64()
+		}
+		return v
+	}
+	r, l := normal(p*q*t), normal(t*p*s)
+	w := make([][]float32, p*q)
+	for i := range w {
+		w[i] = make([]float32, s*t)
+		for j := range w[i] {
+			x := 0.3 * (r[i*t+j%t]*l[(j%t*p+i/q)*s+j/t] + noise*rng.NormFloat64())
+			w[i][j] = float32(math.Round(x*1e4) / 1e4)
+		}
+	}
+	text, err := json.Marshal(map[string]any{"w": w, "b": make([]float32, s*t)})
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
 }
 
 // agreeCmd compares the numbers of the first line of infer -json with those of
