@@ -26,8 +26,9 @@ func init() {
 func help(w io.Writer, args []string) error {
 	switch len(args) {
 	case 0:
-		fmt.Fprint(w, "Nimbus-run computes a Transformer's answer to a text such that the model's owner\n"+
-			"does not see the text and the text's owner does not see the model.\n\n")
+		fmt.Fprint(w, "Nimbus-run computes the answer of a Transformer, or of any other program that nimbusc\n"+
+			"compiles, such that the model's owner does not see the text or the numbers that it is\n"+
+			"asked about, and whoever asks does not see the model.\n\n")
 		for _, c := range commands() {
 			if c.short != "" {
 				fmt.Fprintf(w, "  nimbus-run %-8s %s\n", c.name, c.short)

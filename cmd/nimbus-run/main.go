@@ -1,5 +1,5 @@
 // Nimbus-run executes a compiled plan as client or server: private inference
-// between the owner of a text and the owner of a model.
+// between the owner of a text and the owner of a model, or any other program.
 //
 // Run "nimbus-run help" for its commands.
 package main

@@ -57,7 +57,7 @@ func helpOn(w io.Writer, topic string) error {
 }
 
 func printCommands(w io.Writer) {
-	fmt.Fprint(w, "Nimbusc compiles a Transformer to a plan for private inference between two parties.\n\n")
+	fmt.Fprint(w, "Nimbusc compiles a Transformer, a program in IR or a circuit to a plan that two parties execute.\n\n")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, cmd := range commands() {
 		fmt.Fprintf(table, "  nimbusc %s\t%s\n", cmd.name, cmd.short)
