@@ -27,6 +27,7 @@ const (
 // concurrent use; give each goroutine its own [PRG.Child].
 type PRG struct {
 	seed     Seed
+	block    cipher.Block
 	stream   cipher.Stream
 	children uint64
 
@@ -42,7 +43,7 @@ func New(seed Seed) *PRG {
 		panic(fmt.Sprintf("prg: internal error: %v", err))
 	}
 	var iv [aes.BlockSize]byte
-	return &PRG{seed: seed, stream: cipher.NewCTR(block, iv[:])}
+	return &PRG{seed: seed, block: block, stream: cipher.NewCTR(block, iv[:])}
 }
 
 // Fresh returns a generator seeded by the operating system.
@@ -87,6 +88,19 @@ func (p *PRG) Read(b []byte) (int, error) {
 		b = b[k:]
 	}
 	return n, nil
+}
+
+// ReadAt fills b with the bytes of the stream from off on, a multiple of 16,
+// wherever the generator stands, which stays there. Calls may run at the same
+// time as others.
+func (p *PRG) ReadAt(b []byte, off int64) {
+	if off < 0 || off%aes.BlockSize != 0 {
+		panic(fmt.Sprintf("prg: internal error: offset %d", off))
+	}
+	var iv [aes.BlockSize]byte
+	binary.BigEndian.PutUint64(iv[aes.BlockSize-8:], uint64(off)/aes.BlockSize)
+	clear(b)
+	cipher.NewCTR(p.block, iv[:]).XORKeyStream(b, b)
 }
 
 // Uint64 returns a uniform 64-bit number: the next 8 bytes of the stream,

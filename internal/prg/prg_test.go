@@ -140,3 +140,23 @@ func BenchmarkFill(b *testing.B) {
 		p.Fill(v, 37)
 	}
 }
+
+// ReadAt reads what Read reads, and moves nothing.
+func TestReadAt(t *testing.T) {
+	all := make([]byte, 10000)
+	New(Seed{7}).Read(all)
+	p := New(Seed{7})
+	head := make([]byte, 100)
+	p.Read(head)
+	for _, c := range []struct{ off, n int }{{0, 1}, {0, 10000}, {16, 31}, {4096, 16}, {9984, 16}, {5008, 0}} {
+		b := bytes.Repeat([]byte{0xff}, c.n)
+		p.ReadAt(b, int64(c.off))
+		if !bytes.Equal(b, all[c.off:c.off+c.n]) {
+			t.Errorf("%d bytes from %d on differ", c.n, c.off)
+		}
+	}
+	p.Read(head)
+	if !bytes.Equal(head, all[100:200]) {
+		t.Error("the generator has moved")
+	}
+}

@@ -130,3 +130,54 @@ func BenchmarkMatMulSS(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMatMulClient is the client's part of the linear layers of BERT-base, on a quarter of the rows of each weight
+// (the work is proportional to them), for a whole text and for half of one: what a stored coefficient costs is shared by
+// all rows of the operand. ns/mac counts a multiplication per limb.
+func BenchmarkMatMulClient(b *testing.B) {
+	for _, s := range []struct {
+		name            string
+		k, n, t, stored int
+	}{{"qkv", 192, 2304, 1, 25}, {"out", 192, 768, 2, 30}, {"ffn_in", 192, 3072, 1, 29}, {"ffn_out", 768, 768, 1, 30}} {
+		for _, rows := range []int{128, 64} {
+			m := MatMul{Set: "n4096", M: rows, K: s.k, N: s.n, T: s.t, Width: 38, DropStored: s.stored, DropC0: 18, DropC1: 11}
+			b.Run(fmt.Sprintf("%s/%d", s.name, rows), func(b *testing.B) {
+				rng := seeded(1)
+				key, _ := NewSecretKey(m.Set, rng)
+				var data bytes.Buffer
+				if err := m.Encrypt(&data, key, testID, random(rng, m.K*m.N, m.Width), rng, nil); err != nil {
+					b.Fatal(err)
+				}
+				info, _ := m.Section("w")
+				l, err := m.setup()
+				if err != nil {
+					b.Fatal(err)
+				}
+				x := random(rng, m.M*m.K, m.Width)
+				keys := PublicKeyring{keys: []*PublicKey{key.Public()}}
+				pool := keys.Pooled()
+				need := ZeroNeeds{}
+				if err := m.AddZeros(need); err != nil {
+					b.Fatal(err)
+				}
+				for b.Loop() {
+					b.StopTimer()
+					if err := pool.Prepare(need, rng.Child("zeros")); err != nil {
+						b.Fatal(err)
+					}
+					b.StartTimer()
+					if _, err := m.Client(discard{}, asSection(info, testID, data.Bytes()), pool.keys[0], x, rng.Child("run")); err != nil {
+						b.Fatal(err)
+					}
+				}
+				macs := float64(2*m.M*m.K) * float64(l.stored(0).Len+l.p.n)
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/macs, "ns/mac")
+			})
+		}
+	}
+}
+
+// discard is a connection that forgets what is sent.
+type discard struct{ transport.Conn }
+
+func (discard) Send([]byte) error { return nil }

@@ -3,6 +3,7 @@ package he
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"nimbus/internal/kernel"
 	"nimbus/internal/packing"
@@ -42,8 +43,8 @@ func (m MatMul) Drops() rlweparams.Drops {
 	return rlweparams.Drops{Stored: m.DropStored, C0: m.DropC0, C1: m.DropC1}
 }
 
-// blockRows is how many stored rows are expanded at a time.
-const blockRows = 256
+// blockRows and blockCols are how many stored rows, and how many coefficients of each, are expanded at a time.
+const blockRows, blockCols = 256, 512
 
 // batch is how many responses travel in one message.
 const batch = 8
@@ -111,6 +112,9 @@ func (m *linear) stored(b int) packing.Span {
 	return m.lay.Stored(b)
 }
 
+// second is the column of an accumulated row where the second polynomial begins.
+func (m *linear) second(b int) int { return (m.stored(b).Len + 7) / 8 * 8 }
+
 // Client runs the client's part: sec is the weight's section, pk the server's key of the set, x its share of X, M×K. It
 // returns its share of Y, M×N. rng must be fresh for this call.
 func (m MatMul) Client(conn transport.Conn, sec artifact.Section, pk *PublicKey, x []uint64, rng *prg.PRG) ([]uint64, error) {
@@ -152,31 +156,39 @@ func (m *linear) client(conn transport.Conn, sec artifact.Section, pk *PublicKey
 }
 
 // accumulate returns X_c times the ciphertexts of column block b: for each limb the rows of X, each with the stored
-// coefficients of the first polynomial and then all of the second.
+// coefficients of the first polynomial and, from column [linear.second] on, all of the second. It takes blockRows rows
+// and a stretch of columns at a time, so that what is expanded stays in the cache until it is multiplied.
 func (m *linear) accumulate(rows *matMulRows, b int, xs []int64) ([]*kernel.Residues, error) {
 	p := m.p
-	width := m.stored(b).Len + p.n
 	acc := make([]*kernel.Residues, len(p.limbs))
 	for i := range acc {
-		acc[i] = kernel.NewResidues(m.M, width)
+		acc[i] = kernel.NewResidues(m.M, m.second(b)+p.n)
 	}
-	var panels *kernel.Panels
+	stretches, most := rows.stretches(b)
+	free := sync.Pool{New: func() any { return kernel.NewPanels(min(blockRows, m.K), most) }}
 	for k0 := 0; k0 < m.K; k0 += blockRows {
 		k := min(blockRows, m.K-k0)
-		if panels == nil || k != panels.K {
-			panels = kernel.NewPanels(k, width)
-		}
 		for i := range p.limbs {
 			l := &p.limbs[i]
 			scalars := kernel.NewScalars(xs[k0:], m.M, k, m.K, l.mod)
-			if err := rows.fill(panels, b, k0, k, i); err != nil {
+			gens, err := rows.generators(b, k0, k, i)
+			if err != nil {
 				return nil, err
 			}
-			const step = 16
-			parallel((panels.Count()+step-1)/step, func(j int) error {
-				kernel.MulAdd(acc[i], scalars, panels, j*step, min((j+1)*step, panels.Count()), l.mod)
+			err = parallel(len(stretches), func(j int) error {
+				s := stretches[j]
+				buf := free.Get().(*kernel.Panels)
+				defer free.Put(buf)
+				panels := buf.Resize(k, s.Len)
+				if err := rows.fill(panels, b, k0, i, s, gens); err != nil {
+					return err
+				}
+				kernel.MulAdd(acc[i].Columns(s.Start, s.Len), scalars, panels, 0, panels.Count(), l.mod)
 				return nil
 			})
+			if err != nil {
+				return nil, err
+			}
 		}
 	}
 	return acc, nil
@@ -217,7 +229,7 @@ func (m *linear) pack(acc []*kernel.Residues, b int, rows packing.Span) (acc0, a
 		l := &p.limbs[i]
 		for t := range rows.Len {
 			row := acc[i].Row(rows.Start + t)
-			c0, c1 := row[:st.Len], row[st.Len:]
+			c0, c1 := row[:st.Len], row[m.second(b):]
 			shift := t * n
 			d := acc1[i]
 			l.addTo(d[shift:], c1[:p.n-shift])

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"nimbus/internal/kernel"
+	"nimbus/internal/packing"
 	"nimbus/internal/prg"
 	"nimbus/runtime/artifact"
 )
@@ -162,6 +163,7 @@ type matMulRows struct {
 	m    *linear
 	sec  artifact.Section
 	salt [saltLen]byte
+	form *kernel.Stored // nil where the stored coefficients are not of that form
 }
 
 func (m *linear) open(sec artifact.Section) (*matMulRows, error) {
@@ -169,7 +171,17 @@ func (m *linear) open(sec artifact.Section) (*matMulRows, error) {
 		return nil, fmt.Errorf("%v: section %s is %s of set %s with %d bytes, expected %s of set %s with %d; run setup again",
 			m, sec.Name, sec.Kind, sec.Set, len(sec.Data), KindMatMul, m.Set, m.sectionBytes())
 	}
-	return &matMulRows{m: m, sec: sec, salt: [saltLen]byte(sec.Data)}, nil
+	r := &matMulRows{m: m, sec: sec, salt: [saltLen]byte(sec.Data)}
+	if mod := m.p.all(); m.DropStored > 0 {
+		var qs []kernel.Modulus
+		for i := range mod.count {
+			qs = append(qs, m.p.limbs[i].mod)
+		}
+		if f, ok := kernel.NewStored(qs, mod.max[0], mod.max[1], m.DropStored); ok {
+			r.form = f
+		}
+	}
+	return r, nil
 }
 
 // row returns the bytes of row k of block b.
@@ -181,23 +193,73 @@ func (r *matMulRows) row(b, k int) []byte {
 	return r.sec.Data[at+k*r.m.rowBytes(b):][:r.m.rowBytes(b)]
 }
 
-// fill expands limb i of rows k0 to k0+k-1 of block b: stored coefficients first, then the second polynomial.
-func (r *matMulRows) fill(panels *kernel.Panels, b, k0, k, i int) error {
+// stretches are the columns of an accumulated row that are expanded at a time, and the largest number of them.
+func (r *matMulRows) stretches(b int) (all []packing.Span, most int) {
 	m := r.m
-	l := &m.p.limbs[i]
-	st := m.stored(b)
-	const step = 16
-	return parallel((k+step-1)/step, func(g int) error {
-		row, scratch := make([]uint64, st.Len+m.p.n), make([]uint64, 2*st.Len)
-		for j := g * step; j < min((g+1)*step, k); j++ {
-			at := k0 + j
-			if err := m.p.unpackStored(row[:st.Len], scratch, r.row(b, at), i, m.p.all(), m.DropStored); err != nil {
-				return fmt.Errorf("row %d: %w", at, err)
-			}
-			seed := publicSeed("matmul", r.sec.KeyID, r.sec.PlanDigest, r.sec.Name, r.salt, b*m.K+at, i)
-			expand(seed, row[st.Len:], l)
-			panels.SetRow(j, row)
+	add := func(from, n, step int) {
+		for at := 0; at < n; at += step {
+			all = append(all, packing.Span{Start: from + at, Len: min(step, n-at)})
+			most = max(most, all[len(all)-1].Len)
 		}
+	}
+	st := m.stored(b)
+	step := st.Len
+	if r.form != nil && st.Len%8 == 0 {
+		step = blockCols
+	}
+	add(0, st.Len, step)
+	add(m.second(b), m.p.n, blockCols)
+	return all, most
+}
+
+// generators returns for rows k0 to k0+k-1 of block b what limb i of the second polynomial is expanded from.
+func (r *matMulRows) generators(b, k0, k, i int) ([]*prg.PRG, error) {
+	gens := make([]*prg.PRG, k)
+	return gens, parallel(k, func(j int) error {
+		gens[j] = prg.New(prg.Seed(publicSeed("matmul", r.sec.KeyID, r.sec.PlanDigest, r.sec.Name, r.salt, b*r.m.K+k0+j, i)))
 		return nil
 	})
+}
+
+// fill expands a stretch of columns of limb i of rows k0, k0+1, ... of block b, as many as panels has.
+func (r *matMulRows) fill(panels *kernel.Panels, b, k0, i int, cols packing.Span, gens []*prg.PRG) error {
+	m := r.m
+	l := &m.p.limbs[i]
+	if st := m.stored(b); cols.Start < st.Len {
+		return r.fillStored(panels, b, k0, i, cols)
+	}
+	from := cols.Start - m.second(b)
+	words := make([]byte, 8*cols.Len)
+	for j := range panels.K {
+		gens[j].ReadAt(words, int64(8*from))
+		if !panels.SetWords(j, 0, words, l.mod) { // some are drawn again
+			all := make([]uint64, m.p.n)
+			expand(gens[j].Seed(), all, l)
+			panels.SetRow(j, all[from:from+cols.Len])
+		}
+	}
+	return nil
+}
+
+func (r *matMulRows) fillStored(panels *kernel.Panels, b, k0, i int, cols packing.Span) error {
+	m := r.m
+	n := m.stored(b).Len
+	row, scratch := []uint64(nil), []uint64(nil)
+	for j := range panels.K {
+		data := r.row(b, k0+j)
+		if r.form != nil && n%8 == 0 {
+			high := data[8*n+cols.Start/8*r.form.High:]
+			if panels.SetStored(j, 0, cols.Len, data[8*cols.Start:], high, r.form, i) {
+				continue
+			}
+		}
+		if row == nil {
+			row, scratch = make([]uint64, n), make([]uint64, 2*n)
+		}
+		if err := m.p.unpackStored(row, scratch, data, i, m.p.all(), m.DropStored); err != nil {
+			return fmt.Errorf("row %d: %w", k0+j, err)
+		}
+		panels.SetRow(j, row[cols.Start:cols.Start+cols.Len])
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"nimbus/internal/kernel"
 	"nimbus/internal/packing"
 	"nimbus/internal/prg"
 	"nimbus/internal/rlweparams"
@@ -13,6 +14,7 @@ import (
 	"nimbus/runtime/artifact"
 	"nimbus/runtime/transport"
 	"nimbus/runtime/transport/transporttest"
+	"slices"
 )
 
 func seeded(s byte) *prg.PRG { return prg.New(prg.Seed{s}) }
@@ -151,5 +153,96 @@ func TestCutFirstPolynomial(t *testing.T) {
 	}
 	if r := runMatMul(t, m, nil); r.ulp > 1 {
 		t.Errorf("T=2: error of %d ulp", r.ulp)
+	}
+}
+
+// TestAccumulate multiplies the identity into stored rows, which gives the rows back: as the stretches of columns expand
+// them, whole rows expand too. Some coefficients are the largest there are, and with a modulus far below a power of two
+// a quarter of the second polynomial is drawn again.
+func TestAccumulate(t *testing.T) {
+	for _, c := range []struct {
+		name                     string
+		set                      string
+		n, t, drop, blocks, half int
+	}{
+		{"whole", "n4096", 24, 1, 0, 1, 0},
+		{"dropped", "n4096", 776, 2, 25, 1, 0},
+		{"not eights", "n4096", 21, 3, 25, 1, 0},
+		{"two blocks", "n4096", 4104, 1, 20, 2, 0},
+		{"three limbs", "n8192", 16, 1, 30, 1, 0},
+		{"drawn again", "n4096", 24, 1, 25, 1, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			const k = 9
+			m := MatMul{Set: c.set, M: k, K: k, N: c.n, T: c.t, Width: 38, DropStored: c.drop}
+			rng := seeded(3)
+			key, err := NewSecretKey(m.Set, rng)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var data bytes.Buffer
+			if err := m.Encrypt(&data, key, testID, random(rng, k*c.n, m.Width), rng, nil); err != nil {
+				t.Fatal(err)
+			}
+			info, err := m.Section("w")
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := m.setup()
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, err := l.open(asSection(info, testID, data.Bytes()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.half > 0 {
+				p := *l.p
+				p.limbs = slices.Clone(p.limbs)
+				q := p.limbs[0].q/4*3 | 1
+				p.limbs[0].q, p.limbs[0].mod = q, kernel.NewModulus(q)
+				l.p, rows.form = &p, nil
+			}
+			identity := make([]int64, k*k)
+			for i := range k {
+				identity[i*k+i] = 1
+			}
+			if l.lay.Blocks() != c.blocks {
+				t.Fatalf("%d blocks, want %d", l.lay.Blocks(), c.blocks)
+			}
+			for b := range c.blocks {
+				n := l.stored(b).Len
+				largest := newPoly(len(l.p.limbs), n)
+				for i := range largest {
+					for j := range largest[i] {
+						largest[i][j] = l.p.limbs[i].q - 1
+					}
+				}
+				if c.half == 0 {
+					copy(rows.row(b, 4), l.p.packStored(nil, largest, l.p.all(), c.drop))
+				}
+				acc, err := l.accumulate(rows, b, identity)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range l.p.limbs {
+					want := make([]uint64, n)
+					second := make([]uint64, l.p.n)
+					for r := range k {
+						if err := l.p.unpackStored(want, make([]uint64, 2*n), rows.row(b, r), i, l.p.all(), c.drop); err != nil {
+							t.Fatal(err)
+						}
+						expand(publicSeed("matmul", testID.Key, testID.Plan, "w", rows.salt, b*k+r, i), second, &l.p.limbs[i])
+						row := acc[i].Row(r)
+						if !slices.Equal(row[:n], want) {
+							t.Fatalf("block %d limb %d row %d: the first polynomial differs", b, i, r)
+						}
+						if !slices.Equal(row[l.second(b):], second) {
+							t.Fatalf("block %d limb %d row %d: the second polynomial differs", b, i, r)
+						}
+					}
+				}
+			}
+		})
 	}
 }
