@@ -78,7 +78,7 @@ type Options struct {
 type Program struct {
 	m       *ir.Module
 	opt     Options
-	weights map[*ir.Weight]Value
+	weights map[*ir.Weight]weight
 	specs   map[*ir.Op]any // piecewise and inverse specifications
 	last    map[*ir.Op][]*ir.Value
 }
@@ -89,7 +89,7 @@ func New(m *ir.Module, src weights.Source, opt Options) (*Program, error) {
 	if err := m.Verify(); err != nil {
 		return nil, err
 	}
-	p := &Program{m: m, opt: opt, weights: map[*ir.Weight]Value{}, specs: map[*ir.Op]any{}, last: map[*ir.Op][]*ir.Value{}}
+	p := &Program{m: m, opt: opt, weights: map[*ir.Weight]weight{}, specs: map[*ir.Op]any{}, last: map[*ir.Op][]*ir.Value{}}
 	for _, w := range m.Weights {
 		if src == nil {
 			return nil, fmt.Errorf("eval: weight @%s: no source of weights", w.Name)
@@ -104,7 +104,7 @@ func New(m *ir.Module, src weights.Source, opt Options) (*Program, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.weights[w] = v
+		p.weights[w] = hold(v)
 	}
 	for _, f := range m.Funcs {
 		p.lastUses(f)
@@ -115,6 +115,13 @@ func New(m *ir.Module, src weights.Source, opt Options) (*Program, error) {
 		}
 	}
 	return p, nil
+}
+
+// With is the same program with other options. Both hold the weights once.
+func (p *Program) With(opt Options) *Program {
+	q := *p
+	q.opt = opt
+	return &q
 }
 
 // Run is New and one run.
@@ -245,7 +252,7 @@ func (p *Program) call(f *ir.Func, args []Value) ([]Value, error) {
 		s := &step{p: p, op: op}
 		for _, a := range op.Args {
 			if a.Weight != nil {
-				s.in = append(s.in, p.weights[a.Weight])
+				s.in = append(s.in, p.weights[a.Weight].value())
 			} else {
 				s.in = append(s.in, env[a.Value])
 			}
