@@ -109,11 +109,19 @@ func open(name string, dir fs.FS, file string) (b *Bundle, err error) {
 	return b, nil
 }
 
+// sentencePieces are vocabularies that are read only as part of a tokenizer.json.
+var sentencePieces = []string{"spiece.model", "sentencepiece.bpe.model", "tokenizer.model"}
+
 // openTokenizer returns nil where there is no vocabulary at all.
 func openTokenizer(dir fs.FS) (*tokenizer.Tokenizer, error) {
 	for _, file := range []string{"tokenizer.json", "vocab.txt", "vocab.json"} {
 		if _, err := fs.Stat(dir, file); err == nil {
 			return tokenizer.Load(dir)
+		}
+	}
+	for _, file := range sentencePieces {
+		if _, err := fs.Stat(dir, file); err == nil {
+			return nil, fmt.Errorf("there is a %s without a tokenizer.json, which is read in its place: save the tokenizer as a fast one of Hugging Face's, which writes it", file)
 		}
 	}
 	return nil, nil

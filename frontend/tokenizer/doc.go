@@ -1,7 +1,7 @@
 // Package tokenizer turns text into token ids exactly as the tokenizer that a
 // Hugging Face model was trained with: BertTokenizerFast's normalizer,
-// pre-tokenizer, WordPiece and template, or RobertaTokenizerFast's byte-level BPE
-// and template.
+// pre-tokenizer, WordPiece and template, RobertaTokenizerFast's byte-level BPE and
+// template, or AlbertTokenizerFast's SentencePiece unigram model.
 //
 // Load reads tokenizer.json, or vocab.txt, or vocab.json and merges.txt, with
 // tokenizer_config.json. Encode
@@ -15,5 +15,5 @@
 //
 // Reference: Y. Wu et al., "Google's Neural Machine Translation System", 2016,
 // section 4.1 (WordPiece); A. Radford et al., "Language Models are Unsupervised
-// Multitask Learners", 2019, section 2.2 (byte-level BPE); J. Devlin et al., "BERT", 2019, section 3 (template).
+// Multitask Learners", 2019, section 2.2 (byte-level BPE); T. Kudo, "Subword Regularization", 2018 (unigram model); J. Devlin et al., "BERT", 2019, section 3 (template).
 package tokenizer

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// parseTokenizer reads tokenizer.json, accepting what BERT's WordPiece and
-// RoBERTa's BPE tokenizers use and refusing everything else by name.
+// parseTokenizer reads tokenizer.json, accepting what BERT's WordPiece,
+// RoBERTa's BPE and ALBERT's unigram tokenizers use and refusing everything else by name.
 func parseTokenizer(data []byte) (Config, error) {
 	cfg := DefaultConfig()
 	var f struct {
@@ -50,8 +50,10 @@ func parseTokenizer(data []byte) (Config, error) {
 	case "WordPiece", "":
 	case "BPE":
 		return parseBPE(data)
+	case "Unigram":
+		return parseUnigram(data)
 	default:
-		return cfg, fmt.Errorf("model type %q is not supported; supported are WordPiece and BPE", kind.Model.Type)
+		return cfg, fmt.Errorf("model type %q is not supported; supported are WordPiece, BPE and Unigram", kind.Model.Type)
 	}
 	if err := json.Unmarshal(data, &f); err != nil {
 		return cfg, describe(err)

@@ -159,12 +159,16 @@ func applySettings(cfg *Config, data []byte) error {
 		if len(cfg.Merges) > 0 {
 			return fmt.Errorf("tokenizer_class %q has no merges, but the folder has", s.Class)
 		}
+	case "AlbertTokenizer", "AlbertTokenizerFast":
+		if cfg.Unigram == nil {
+			return fmt.Errorf("tokenizer_class %q needs a tokenizer.json of a Unigram model", s.Class)
+		}
 	case "RobertaTokenizer", "RobertaTokenizerFast":
 		if len(cfg.Merges) == 0 {
 			return fmt.Errorf("tokenizer_class %q needs vocab.json and merges.txt, or a tokenizer.json with both", s.Class)
 		}
 	default:
-		return fmt.Errorf("tokenizer_class %q is not supported; supported are BertTokenizer, DistilBertTokenizer, ElectraTokenizer and RobertaTokenizer, and each with Fast", s.Class)
+		return fmt.Errorf("tokenizer_class %q is not supported; supported are AlbertTokenizer, BertTokenizer, DistilBertTokenizer, ElectraTokenizer and RobertaTokenizer, and each with Fast", s.Class)
 	}
 	if s.BasicSplit != nil && !*s.BasicSplit {
 		return fmt.Errorf("do_basic_tokenize = false is not supported")
@@ -177,20 +181,19 @@ func applySettings(cfg *Config, data []byte) error {
 			return fmt.Errorf("padding and truncation are supported on the right side only, not %q", side)
 		}
 	}
-	if s.Lower != nil {
+	words := len(cfg.Merges) == 0 && cfg.Unigram == nil // the others have no such settings
+	if s.Lower != nil && words {
 		if s.Accents == nil && *s.Lower != cfg.Lowercase {
 			cfg.StripAccents = *s.Lower // accents follow the case unless stated
 		}
 		cfg.Lowercase = *s.Lower
 	}
-	if len(cfg.Merges) > 0 {
-		cfg.Lowercase, cfg.StripAccents = false, false // which mean nothing here
-		set(&cfg.PrefixSpace, s.PrefixSpace)
-	} else {
+	if words {
 		set(&cfg.StripAccents, s.Accents)
-	}
-	if len(cfg.Merges) == 0 {
 		set(&cfg.SplitCJK, s.CJK)
+	}
+	if len(cfg.Merges) > 0 {
+		set(&cfg.PrefixSpace, s.PrefixSpace)
 	}
 	for _, o := range []struct {
 		to   *string

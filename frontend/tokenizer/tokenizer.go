@@ -35,6 +35,10 @@ type Config struct {
 	Merges      []string `json:",omitempty"`
 	PrefixSpace bool     `json:",omitempty"` // a text begins as if after a blank
 	TwoBetween  bool     `json:",omitempty"` // two separators between two texts, and one token type
+
+	// Unigram makes it a SentencePiece tokenizer; then nothing above from
+	// Lowercase to MaxWordChars counts either.
+	Unigram *Unigram `json:",omitempty"`
 }
 
 // DefaultConfig returns the settings of BERT uncased without a vocabulary.
@@ -59,6 +63,7 @@ type Tokenizer struct {
 	special                  []specialToken // longest first
 	longest                  int            // bytes of the longest vocabulary entry
 	ranks                    map[pair]int   // of BPE
+	worst                    float64        // score of a Unigram
 }
 
 type specialToken struct {
@@ -90,7 +95,7 @@ func New(cfg Config) (*Tokenizer, error) {
 	if len(cfg.Vocab) == 0 {
 		return nil, fmt.Errorf("tokenizer: the vocabulary is empty")
 	}
-	if cfg.MaxWordChars < 1 && len(cfg.Merges) == 0 {
+	if cfg.MaxWordChars < 1 && len(cfg.Merges) == 0 && cfg.Unigram == nil {
 		return nil, fmt.Errorf("tokenizer: the longest word has %d characters; want 1 or more", cfg.MaxWordChars)
 	}
 	t := &Tokenizer{cfg: cfg, ids: make(map[string]int, len(cfg.Vocab))}
@@ -103,6 +108,11 @@ func New(cfg Config) (*Tokenizer, error) {
 	for id, token := range cfg.Vocab {
 		t.ids[token] = id
 		t.longest = max(t.longest, len(token))
+	}
+	if cfg.Unigram != nil {
+		if err := t.checkUnigram(); err != nil {
+			return nil, err
+		}
 	}
 	for _, s := range []struct {
 		what, token string
@@ -314,16 +324,22 @@ func (t *Tokenizer) tokens(text string) ([]int, error) {
 		return nil, fmt.Errorf("tokenizer: the text is not valid UTF-8 at byte %d", invalidAt(text))
 	}
 	var ids []int
+	first := true
 	for text != "" {
 		at, s := t.nextSpecial(text)
-		switch {
-		case t.ranks == nil:
-			ids = t.words(ids, text[:at])
-		case s != nil && s.text == t.cfg.Mask: // it takes the white space before it
-			ids = t.byteWords(ids, strings.TrimRightFunc(text[:at], unicode.IsSpace))
-		default:
-			ids = t.byteWords(ids, text[:at])
+		part := text[:at]
+		if s != nil && s.text == t.cfg.Mask && (t.ranks != nil || t.cfg.Unigram != nil) { // it takes the white space before it
+			part = strings.TrimRightFunc(part, unicode.IsSpace)
 		}
+		switch {
+		case t.cfg.Unigram != nil:
+			ids = t.scoredWords(ids, part, first)
+		case t.ranks != nil:
+			ids = t.byteWords(ids, part)
+		default:
+			ids = t.words(ids, part)
+		}
+		first = false
 		if s == nil {
 			break
 		}
