@@ -28,6 +28,7 @@ import (
 // the scripts of testdata/nimbusc. Besides testscript's commands they have:
 //
 //	bert DIR       writes a tiny random BERT as Hugging Face would save it
+//	albert DIR     the same of an ALBERT with a SentencePiece tokenizer
 //	spoil DIR HOW  breaks its weights: nan, inf, missing, shape, truncated, header, offsets or dtype
 //	hex FILE HEX   writes the bytes that the digits stand for
 //
@@ -51,9 +52,10 @@ func TestNimbusc(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"bert":  bertCmd,
-			"spoil": spoilCmd,
-			"hex":   hexCmd,
+			"albert": albertCmd,
+			"bert":   bertCmd,
+			"spoil":  spoilCmd,
+			"hex":    hexCmd,
 		},
 	})
 }
