@@ -11,7 +11,7 @@ import (
 // An Account is what a plan costs, per op of @main and in all.
 type Account struct {
 	Ops     []OpCost
-	Online  cost.Cost // the sum over ops; Setup in it is what a client downloads once
+	Online  cost.Cost // the sum over ops, but for Chain; Setup in it is what a client downloads once
 	Offline cost.Cost // what a session's first run does before the input is known; later runs save the base OTs and keys
 }
 
@@ -29,6 +29,9 @@ func AccountOf(m *ir.Module) (*Account, error) {
 		return nil, fmt.Errorf("module @%s has no function @main", m.Name)
 	}
 	a := &Account{}
+	// The run begins with a message of the client that asks for it.
+	start := [2]int{0, 1}
+	chains := chains{depth: map[*ir.Value][2]int{}, start: start, most: start}
 	var sets []string
 	seen := map[*ir.Weight]bool{}
 	for _, op := range f.Body {
@@ -40,13 +43,15 @@ func AccountOf(m *ir.Module) (*Account, error) {
 			c.Setup = 0 // downloaded for an earlier op
 		}
 		a.Ops = append(a.Ops, OpCost{op, c})
-		a.Online = a.Online.Add(c)
+		a.Online = a.Online.With(c)
+		chains.add(op, c.Chain)
 		if op.Name == "he.matmul_ss" {
 			if set := op.Attrs.Ident("set", ""); !slices.Contains(sets, set) {
 				sets = append(sets, set)
 			}
 		}
 	}
+	a.Online.Chain = cost.Chain{CC: chains.most[0], CS: chains.most[1]}
 	var err error
 	a.Offline, err = cost.Offline(a.Online, m.Attrs.Int("softspoken", 4), sets...)
 	return a, err
@@ -63,4 +68,43 @@ func allSeen(seen map[*ir.Weight]bool, op *ir.Op) bool {
 		}
 	}
 	return all
+}
+
+// chains follows messages through a plan: an op starts at either party when that
+// party has its arguments, and ops that do not depend on each other run side by
+// side. It counts as the runtime does (runtime/transport).
+type chains struct {
+	depth map[*ir.Value][2]int // by party, in half-rounds from the start: when it has its half
+	start [2]int               // of inputs
+	most  [2]int
+}
+
+func (c *chains) add(op *ir.Op, step cost.Chain) {
+	at := c.start
+	for _, a := range op.Args {
+		if a.Value != nil {
+			d, ok := c.depth[a.Value]
+			if !ok {
+				d = c.start
+			}
+			at = [2]int{max(at[0], d[0]), max(at[1], d[1])}
+		}
+	}
+	at[0], at[1] = step.After(at[0], at[1])
+	for _, r := range op.Results {
+		c.depth[r] = at
+	}
+	c.most = [2]int{max(c.most[0], at[0]), max(c.most[1], at[1])}
+}
+
+// Reserve writes into a plan how many correlated OTs each op and a whole run
+// consume, so that a runtime can lay them aside in advance.
+func (a *Account) Reserve(m *ir.Module) {
+	for _, o := range a.Ops {
+		if o.Op.Dialect() == "ot" {
+			o.Op.Attrs.Set("cots", []int{int(o.Cost.COTClientSends), int(o.Cost.COTServerSends)})
+		}
+	}
+	m.Attrs.Set("cot_client_sends", a.Online.COTClientSends)
+	m.Attrs.Set("cot_server_sends", a.Online.COTServerSends)
 }

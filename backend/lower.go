@@ -95,8 +95,7 @@ func Finish(m *ir.Module, o Options) error {
 	if o.Profile != nil {
 		m.Attrs.Set("link", o.Link.String())
 	}
-	m.Attrs.Set("cot_client_sends", total.Online.COTClientSends)
-	m.Attrs.Set("cot_server_sends", total.Online.COTServerSends)
+	total.Reserve(m)
 	return nil
 }
 

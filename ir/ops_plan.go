@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -14,6 +15,14 @@ var responseAttrs = []AttrSpec{
 
 // storedAttr is for the ops that read what setup has stored.
 var storedAttr = AttrSpec{Name: "drop_stored", Kind: Whole, Doc: "low bits dropped from the stored ciphertexts of a weight; default 0"}
+
+// reserved are the attributes of ops that consume correlated OTs.
+func reserved(name string) []AttrSpec {
+	if !strings.HasPrefix(name, "ot.") {
+		return nil
+	}
+	return []AttrSpec{{Name: "cots", Kind: Wholes, Doc: "[sent by the client, sent by the server]: the correlated OTs that the op consumes; without it nothing runs beside the op"}}
+}
 
 // planRows is what two parties execute. A plan op computes what its fx twin
 // computes, on shares; the dialect says how it talks: ss not at all, he by
@@ -93,13 +102,14 @@ func twin(name string) Row {
 	r := fxRow("fx." + op)
 	r.Example = planExample(r.Example, r.Name, name)
 	r.Twin, r.Name = r.Name, name
+	r.Attrs = append(r.Attrs[:len(r.Attrs):len(r.Attrs)], reserved(name)...)
 	return r
 }
 
 // plan makes a row of its own that computes what twin computes.
 func plan(name, twin, doc string, args []Sig, attrs []AttrSpec, example string) Row {
 	r := fxRow(twin)
-	return Row{Name: name, Doc: r.Title() + "\n\n" + doc + ".", Args: args, Attrs: append(attrs[:len(attrs):len(attrs)], r.Attrs...),
+	return Row{Name: name, Doc: r.Title() + "\n\n" + doc + ".", Args: args, Attrs: slices.Concat(attrs, r.Attrs, reserved(name)),
 		Stated: r.Stated, Twin: twin, Example: example, infer: r.infer}
 }
 

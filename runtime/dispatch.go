@@ -10,9 +10,9 @@ import (
 	"nimbus/runtime/share"
 )
 
-// exec executes one op: it reads its arguments from the session's environment
-// and puts its results there.
-type exec func(s *Session, o *ir.Op) error
+// exec executes one op: it reads its arguments from its step and puts its results
+// there.
+type exec func(s *step, o *ir.Op) error
 
 // dispatch binds plan ops to the functions that implement them. It is the
 // only place that knows both.
@@ -21,15 +21,15 @@ var dispatch = map[string]exec{
 	"io.reveal": ioReveal,
 
 	"ss.select":    ssSelect,
-	"ss.add":       arith2(func(s *Session, o *ir.Op, x, y share.Arith) (share.Arith, error) { return share.Add(x, y), nil }),
+	"ss.add":       arith2(func(s *step, o *ir.Op, x, y share.Arith) (share.Arith, error) { return share.Add(x, y), nil }),
 	"ss.sub":       arith2(ssSub),
 	"ss.add_const": arith1(ssAddConst),
 	"ss.mul_const": arith1(ssMulConst),
 	"ss.shl":       arith1(ssShl),
 	"ss.add_bias":  arithClear(ssAddBias),
 	"ss.add_mask":  arithClear(ssAddMask),
-	"ss.sum":       arith1(func(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) { return share.Sum(x), nil }),
-	"ss.number": arith1(func(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+	"ss.sum":       arith1(func(s *step, o *ir.Op, x share.Arith) (share.Arith, error) { return share.Sum(x), nil }),
+	"ss.number": arith1(func(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 		return share.Number(s.party, x, o.Attrs.Int("bits", 0)), nil
 	}),
 	"ss.low":         arith1(ssReduce),
@@ -37,7 +37,7 @@ var dispatch = map[string]exec{
 	"ss.reduce":      arith1(ssReduce),
 	"ss.transpose":   either(ssTranspose),
 	"ss.split_heads": arith1(ssSplitHeads),
-	"ss.merge_heads": arith1(func(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) { return share.MergeHeads(x), nil }),
+	"ss.merge_heads": arith1(func(s *step, o *ir.Op, x share.Arith) (share.Arith, error) { return share.MergeHeads(x), nil }),
 	"ss.split":       ssSplit,
 	"ss.slice":       either(ssSlice),
 	"ss.gather":      ssGather,
@@ -52,7 +52,7 @@ var dispatch = map[string]exec{
 	"ot.trunc":     arith1(otTrunc),
 	"ot.extend":    arith1(otExtend),
 	"ot.square":    arith1(otSquare),
-	"ot.mul_ss":    arith2(func(s *Session, o *ir.Op, x, y share.Arith) (share.Arith, error) { return s.ot.MulSS(x, y) }),
+	"ot.mul_ss":    arith2(func(s *step, o *ir.Op, x, y share.Arith) (share.Arith, error) { return s.ot.MulSS(x, y) }),
 	"ot.mul":       arithClear(otMul),
 	"ot.max":       arith1(otMax),
 	"ot.piecewise": arith1(otPiecewise),
@@ -67,14 +67,14 @@ var dispatch = map[string]exec{
 // format is the fixed-point format of a type.
 func format(t ir.Type) fixed.Format { return fixed.Format{Width: t.Elem.Width, Frac: t.Elem.Frac} }
 
-func ssSub(s *Session, o *ir.Op, x, y share.Arith) (share.Arith, error) {
+func ssSub(s *step, o *ir.Op, x, y share.Arith) (share.Arith, error) {
 	if x.Len() != y.Len() {
 		return share.SubBroadcast(x, y), nil
 	}
 	return share.Sub(x, y), nil
 }
 
-func ssAddConst(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func ssAddConst(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	c, err := format(o.Args[0].Type()).Encode(o.Attrs.Float("value", 0))
 	if err != nil {
 		return x, err
@@ -82,7 +82,7 @@ func ssAddConst(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return share.AddConst(s.party, x, c), nil
 }
 
-func ssMulConst(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func ssMulConst(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	c, err := fixed.Encode(o.Attrs.Float("value", 0), x.Width, o.Attrs.Int("frac", 0))
 	if err != nil {
 		return x, err
@@ -90,11 +90,11 @@ func ssMulConst(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return share.MulConst(x, c), nil
 }
 
-func ssShl(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func ssShl(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return share.MulConst(x, uint64(1)<<o.Attrs.Int("bits", 0)), nil
 }
 
-func ssAddBias(s *Session, o *ir.Op, x share.Arith, v vector) (share.Arith, error) {
+func ssAddBias(s *step, o *ir.Op, x share.Arith, v vector) (share.Arith, error) {
 	if s.party == share.Server && v.V == nil {
 		return x, fmt.Errorf("argument %s has no value", o.Args[1])
 	}
@@ -103,7 +103,7 @@ func ssAddBias(s *Session, o *ir.Op, x share.Arith, v vector) (share.Arith, erro
 
 // ssAddMask adds value where the mask is 0, along the last axis. The mask is
 // the client's secret, so only its half changes.
-func ssAddMask(s *Session, o *ir.Op, x share.Arith, v vector) (share.Arith, error) {
+func ssAddMask(s *step, o *ir.Op, x share.Arith, v vector) (share.Arith, error) {
 	if s.party != share.Client {
 		return share.AddMask(s.party, x, nil), nil
 	}
@@ -121,23 +121,23 @@ func ssAddMask(s *Session, o *ir.Op, x share.Arith, v vector) (share.Arith, erro
 	return share.AddMask(s.party, x, add), nil
 }
 
-func ssShrink(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func ssShrink(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return share.Shrink(s.party, x, o.Attrs.Int("bits", 0)), nil
 }
 
-func ssReduce(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func ssReduce(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return share.Reduce(x, o.Results[0].Type.Elem.Width), nil
 }
 
-func ssTranspose(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func ssTranspose(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return share.Transpose(x, o.Attrs.Ints("perm")), nil
 }
 
-func ssSplitHeads(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func ssSplitHeads(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return share.SplitHeads(x, o.Attrs.Int("heads", 1)), nil
 }
 
-func ssSplit(s *Session, o *ir.Op) error {
+func ssSplit(s *step, o *ir.Op) error {
 	x, bits, err := s.numbersOrBits(o, 0)
 	if err != nil {
 		return err
@@ -150,11 +150,11 @@ func ssSplit(s *Session, o *ir.Op) error {
 	return nil
 }
 
-func ssSlice(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func ssSlice(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return share.Slice(x, o.Axis(), o.Attrs.Int("start", 0), o.Attrs.Int("len", 0)), nil
 }
 
-func ssGather(s *Session, o *ir.Op) error {
+func ssGather(s *step, o *ir.Op) error {
 	index := o.Attrs.Ints("index")
 	if o.Args[0].Type().Kind == ir.BShare {
 		var xs []share.Bool
@@ -178,7 +178,7 @@ func ssGather(s *Session, o *ir.Op) error {
 	return s.put(o, 0, share.Gather(xs, index))
 }
 
-func ssConcat(s *Session, o *ir.Op) error {
+func ssConcat(s *step, o *ir.Op) error {
 	xs := make([]share.Arith, len(o.Args))
 	var bits bool
 	for i := range o.Args {
@@ -190,11 +190,11 @@ func ssConcat(s *Session, o *ir.Op) error {
 	return s.putNumbersOrBits(o, 0, share.Concat(o.Axis(), xs...), bits)
 }
 
-func ssReshape(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func ssReshape(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return share.Reshape(x, o.Results[0].Type.Shape...), nil
 }
 
-func ssXor(s *Session, o *ir.Op) error {
+func ssXor(s *step, o *ir.Op) error {
 	a, err := s.boolean(o, 0)
 	if err != nil {
 		return err
@@ -206,7 +206,7 @@ func ssXor(s *Session, o *ir.Op) error {
 	return s.put(o, 0, share.Xor(a, b))
 }
 
-func ssNot(s *Session, o *ir.Op) error {
+func ssNot(s *step, o *ir.Op) error {
 	b, err := s.boolean(o, 0)
 	if err != nil {
 		return err
@@ -214,7 +214,7 @@ func ssNot(s *Session, o *ir.Op) error {
 	return s.put(o, 0, share.Not(s.party, b))
 }
 
-func otCmp(s *Session, o *ir.Op) error {
+func otCmp(s *step, o *ir.Op) error {
 	x, err := s.arith(o, 0)
 	if err != nil {
 		return err
@@ -231,7 +231,7 @@ func otCmp(s *Session, o *ir.Op) error {
 	return s.put(o, 0, b)
 }
 
-func otMux(s *Session, o *ir.Op) error {
+func otMux(s *step, o *ir.Op) error {
 	b, err := s.boolean(o, 0)
 	if err != nil {
 		return err
@@ -247,7 +247,7 @@ func otMux(s *Session, o *ir.Op) error {
 	return s.put(o, 0, y)
 }
 
-func otAnd(s *Session, o *ir.Op) error {
+func otAnd(s *step, o *ir.Op) error {
 	a, err := s.boolean(o, 0)
 	if err != nil {
 		return err
@@ -263,30 +263,30 @@ func otAnd(s *Session, o *ir.Op) error {
 	return s.put(o, 0, c)
 }
 
-func otTrunc(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func otTrunc(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return s.ot.Trunc(x, o.Attrs.Int("bits", 0), o.Results[0].Type.Elem.Width)
 }
 
-func otExtend(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func otExtend(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return s.ot.Trunc(x, 0, o.Results[0].Type.Elem.Width)
 }
 
-func otSquare(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func otSquare(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return s.ot.Square(x, o.Results[0].Type.Elem.Width)
 }
 
-func otMul(s *Session, o *ir.Op, x share.Arith, v vector) (share.Arith, error) {
+func otMul(s *step, o *ir.Op, x share.Arith, v vector) (share.Arith, error) {
 	if s.party == share.Server && v.V == nil {
 		return x, fmt.Errorf("argument %s has no value", o.Args[1])
 	}
 	return s.ot.Mul(x, v.V, v.Type.Elem.Width)
 }
 
-func otMax(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func otMax(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return s.ot.Max(x, ot.CmpOpts{Keep: o.Attrs.Int("keep", x.Width), Drop: o.Attrs.Int("drop", 0)})
 }
 
-func otPiecewise(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func otPiecewise(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	spec, err := plan.Piecewise(o)
 	if err != nil {
 		return x, err
@@ -294,7 +294,7 @@ func otPiecewise(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return s.ot.Piecewise(x, spec)
 }
 
-func otRecip(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func otRecip(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	spec, err := plan.Inverse(o)
 	if err != nil {
 		return x, err
@@ -302,7 +302,7 @@ func otRecip(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return s.ot.Recip(x, spec)
 }
 
-func otRsqrt(s *Session, o *ir.Op, x share.Arith) (share.Arith, error) {
+func otRsqrt(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	spec, err := plan.Inverse(o)
 	if err != nil {
 		return x, err

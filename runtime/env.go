@@ -22,15 +22,12 @@ func (v vector) GoString() string             { return v.Type.String() }
 func (v vector) Format(f fmt.State, _ rune)   { io.WriteString(f, v.Type.String()) }
 func (v vector) MarshalText() ([]byte, error) { return []byte(v.Type.String()), nil }
 
-// env maps the values of one call to share.Arith, share.Bool or vector.
-type env map[*ir.Value]any
-
 // arith returns argument i as an additive share.
-func (s *Session) arith(o *ir.Op, i int) (share.Arith, error) {
+func (s *step) arith(o *ir.Op, i int) (share.Arith, error) {
 	if i >= len(o.Args) {
 		return share.Arith{}, fmt.Errorf("no argument %d", i)
 	}
-	x, ok := s.env[o.Args[i].Value].(share.Arith)
+	x, ok := s.args[i].value.(share.Arith)
 	if !ok {
 		return x, fmt.Errorf("argument %s is %s, expected ashare", o.Args[i], o.Args[i].Type())
 	}
@@ -38,11 +35,11 @@ func (s *Session) arith(o *ir.Op, i int) (share.Arith, error) {
 }
 
 // boolean returns argument i as a boolean share.
-func (s *Session) boolean(o *ir.Op, i int) (share.Bool, error) {
+func (s *step) boolean(o *ir.Op, i int) (share.Bool, error) {
 	if i >= len(o.Args) {
 		return share.Bool{}, fmt.Errorf("no argument %d", i)
 	}
-	b, ok := s.env[o.Args[i].Value].(share.Bool)
+	b, ok := s.args[i].value.(share.Bool)
 	if !ok {
 		return b, fmt.Errorf("argument %s is %s, expected bshare", o.Args[i], o.Args[i].Type())
 	}
@@ -51,7 +48,7 @@ func (s *Session) boolean(o *ir.Op, i int) (share.Bool, error) {
 
 // clear returns argument i, a private or public value or a weight. V is nil
 // where this party does not know it.
-func (s *Session) clear(o *ir.Op, i int) (vector, error) {
+func (s *step) clear(o *ir.Op, i int) (vector, error) {
 	if i >= len(o.Args) {
 		return vector{}, fmt.Errorf("no argument %d", i)
 	}
@@ -65,7 +62,7 @@ func (s *Session) clear(o *ir.Op, i int) (vector, error) {
 		}
 		return vector{w.Type, v}, nil
 	}
-	v, ok := s.env[o.Args[i].Value].(vector)
+	v, ok := s.args[i].value.(vector)
 	if !ok {
 		return v, fmt.Errorf("argument %s is %s, expected private or public", o.Args[i], o.Args[i].Type())
 	}
@@ -73,7 +70,7 @@ func (s *Session) clear(o *ir.Op, i int) (vector, error) {
 }
 
 // put stores a result after checking that it has the type the plan declares.
-func (s *Session) put(o *ir.Op, i int, x any) error {
+func (s *step) put(o *ir.Op, i int, x any) error {
 	if i >= len(o.Results) {
 		return fmt.Errorf("no result %d", i)
 	}
@@ -93,13 +90,13 @@ func (s *Session) put(o *ir.Op, i int, x any) error {
 	if !slices.Equal(shape, r.Type.Shape) || width != r.Type.Elem.Width {
 		return fmt.Errorf("result has shape %v and width %d, the plan says %s", shape, width, r.Type)
 	}
-	s.env[r] = x
+	s.results[i].value = x
 	return nil
 }
 
 // arith1 makes a dispatch entry of an op on one additive share.
-func arith1(f func(s *Session, o *ir.Op, x share.Arith) (share.Arith, error)) exec {
-	return func(s *Session, o *ir.Op) error {
+func arith1(f func(s *step, o *ir.Op, x share.Arith) (share.Arith, error)) exec {
+	return func(s *step, o *ir.Op) error {
 		x, err := s.arith(o, 0)
 		if err != nil {
 			return err
@@ -113,8 +110,8 @@ func arith1(f func(s *Session, o *ir.Op, x share.Arith) (share.Arith, error)) ex
 }
 
 // arith2 makes a dispatch entry of an op on two additive shares.
-func arith2(f func(s *Session, o *ir.Op, x, y share.Arith) (share.Arith, error)) exec {
-	return func(s *Session, o *ir.Op) error {
+func arith2(f func(s *step, o *ir.Op, x, y share.Arith) (share.Arith, error)) exec {
+	return func(s *step, o *ir.Op) error {
 		x, err := s.arith(o, 0)
 		if err != nil {
 			return err
@@ -133,7 +130,7 @@ func arith2(f func(s *Session, o *ir.Op, x, y share.Arith) (share.Arith, error))
 
 // numbersOrBits returns argument i for an op that only moves elements about:
 // boolean shares come as additive shares of width 1, which move the same way.
-func (s *Session) numbersOrBits(o *ir.Op, i int) (x share.Arith, bits bool, err error) {
+func (s *step) numbersOrBits(o *ir.Op, i int) (x share.Arith, bits bool, err error) {
 	b, err := s.boolean(o, i)
 	if err != nil {
 		x, err = s.arith(o, i)
@@ -147,7 +144,7 @@ func (s *Session) numbersOrBits(o *ir.Op, i int) (x share.Arith, bits bool, err 
 }
 
 // putNumbersOrBits stores what an op made of numbersOrBits's answer.
-func (s *Session) putNumbersOrBits(o *ir.Op, i int, x share.Arith, bits bool) error {
+func (s *step) putNumbersOrBits(o *ir.Op, i int, x share.Arith, bits bool) error {
 	if !bits {
 		return s.put(o, i, x)
 	}
@@ -159,8 +156,8 @@ func (s *Session) putNumbersOrBits(o *ir.Op, i int, x share.Arith, bits bool) er
 }
 
 // either makes a dispatch entry of an op that moves elements about.
-func either(f func(s *Session, o *ir.Op, x share.Arith) (share.Arith, error)) exec {
-	return func(s *Session, o *ir.Op) error {
+func either(f func(s *step, o *ir.Op, x share.Arith) (share.Arith, error)) exec {
+	return func(s *step, o *ir.Op) error {
 		x, bits, err := s.numbersOrBits(o, 0)
 		if err != nil {
 			return err
@@ -175,8 +172,8 @@ func either(f func(s *Session, o *ir.Op, x share.Arith) (share.Arith, error)) ex
 
 // arithClear makes a dispatch entry of an op on an additive share and a value
 // that one party knows.
-func arithClear(f func(s *Session, o *ir.Op, x share.Arith, v vector) (share.Arith, error)) exec {
-	return func(s *Session, o *ir.Op) error {
+func arithClear(f func(s *step, o *ir.Op, x share.Arith, v vector) (share.Arith, error)) exec {
+	return func(s *step, o *ir.Op) error {
 		x, err := s.arith(o, 0)
 		if err != nil {
 			return err

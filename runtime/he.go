@@ -110,7 +110,7 @@ func matMulSpec(o *ir.Op) he.MatMul {
 	}
 }
 
-func heMatmul(s *Session, o *ir.Op, x share.Arith, w vector) (share.Arith, error) {
+func heMatmul(s *step, o *ir.Op, x share.Arith, w vector) (share.Arith, error) {
 	spec := matMulSpec(o)
 	y := share.NewArith(x.Width, o.Results[0].Type.Shape...)
 	var err error
@@ -183,7 +183,7 @@ func selectWeights(o *ir.Op, add addWeight) error {
 	return nil
 }
 
-func heSelect(s *Session, o *ir.Op) error {
+func heSelect(s *step, o *ir.Op) error {
 	spec, word, segment := selectSpec(o)
 	y := share.NewArith(spec.Width, o.Results[0].Type.Shape...)
 	if s.party == share.Server {
@@ -242,7 +242,7 @@ func matMulSSSpec(o *ir.Op) (he.MatMulSS, error) {
 	return spec, spec.Check()
 }
 
-func heMatmulSS(s *Session, o *ir.Op, x, y share.Arith) (share.Arith, error) {
+func heMatmulSS(s *step, o *ir.Op, x, y share.Arith) (share.Arith, error) {
 	z := share.NewArith(x.Width, o.Results[0].Type.Shape...)
 	spec, err := matMulSSSpec(o)
 	if err != nil {

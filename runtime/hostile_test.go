@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,16 +13,26 @@ import (
 	"nimbus/runtime/transport/mem"
 )
 
-// A mangler changes what one party sends, from its n-th message on.
+// A mangler changes what one party sends, at its n-th message in whatever lane.
 type mangler struct {
 	transport.Conn
-	n   int
-	how string
+	whole transport.Conn
+	n     *atomic.Int64
+	how   string
+}
+
+func mangle(c transport.Conn, n int, how string) *mangler {
+	m := &mangler{c, c, new(atomic.Int64), how}
+	m.n.Store(int64(n))
+	return m
+}
+
+func (m *mangler) Lane(number uint32, depth int) transport.Conn {
+	return &mangler{m.Conn.Lane(number, depth), m.whole, m.n, m.how}
 }
 
 func (m *mangler) Send(b []byte) error {
-	m.n--
-	if m.n != 0 {
+	if m.n.Add(-1) != 0 {
 		return m.Conn.Send(b)
 	}
 	switch b = slices.Clone(b); m.how {
@@ -40,7 +51,7 @@ func (m *mangler) Send(b []byte) error {
 	case "drop":
 		return nil
 	case "close":
-		return m.Conn.Close()
+		return m.whole.Close()
 	}
 	return m.Conn.Send(b)
 }
@@ -117,9 +128,8 @@ func TestHostilePeer(t *testing.T) {
 			how := hows[(n+from)%len(hows)]
 			t.Run(fmt.Sprintf("%s %d of %s", how, n, partyName(from)), func(t *testing.T) {
 				t.Parallel()
-				mangle := func(c transport.Conn) transport.Conn { return &mangler{c, n, how} }
 				wraps := [2]func(transport.Conn) transport.Conn{same, same}
-				wraps[from] = mangle
+				wraps[from] = func(c transport.Conn) transport.Conn { return mangle(c, n, how) }
 				_, errs := session(wraps[0], wraps[1])
 				hit := errs[1-from]                       // the peer of whoever sent it
 				last := n == int(sent[from]) && from == 0 // goodbye: nobody waits for it

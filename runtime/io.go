@@ -15,7 +15,7 @@ import (
 //	r ← Z_2^l
 //	x - r            ─────▶     its share
 //	its share: r
-func ioShare(s *Session, o *ir.Op) error {
+func ioShare(s *step, o *ir.Op) error {
 	v, err := s.clear(o, 0)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func ioShare(s *Session, o *ir.Op) error {
 // both. It is the only place in the runtime that does.
 //
 //	to = client:  server ── x1 ──▶ client,  which adds x0
-func ioReveal(s *Session, o *ir.Op) error {
+func ioReveal(s *step, o *ir.Op) error {
 	if len(o.Args) != 1 || len(o.Results) != 1 {
 		return fmt.Errorf("%d arguments and %d results, expected one each", len(o.Args), len(o.Results))
 	}

@@ -19,37 +19,52 @@ func (p *Program) pools() (clientSends, serverSends int) {
 	return part(p.ClientSends), part(p.ServerSends)
 }
 
-// fillPools fills the pools when one of them is half empty and the run will
-// consume more than is left. Both parties come to the same decision: it rests on
-// the plan and on counts that they share.
-func (s *Session) fillPools() error {
-	if s.c == nil {
-		return nil
+// short tells whether the pools must be filled before an op is entered: because
+// less is left than it consumes, or, for an op that does not say what, because
+// one is half empty and the run will consume more than is left. Both parties come
+// to the same decision: it rests on the plan and on counts that they share.
+func (s *Session) short(needs [2]int, said bool) bool {
+	left := s.left()
+	rest, pool := s.rest(), s.poolSizes()
+	for p := range left {
+		need := needs[p]
+		if !said {
+			need = min(rest[p], pool[p]/2)
+		}
+		if left[p] < need {
+			return true
+		}
 	}
-	st := s.c.Stats()
-	send, receive := st.AsSender.Made-st.AsSender.Taken, st.AsReceiver.Made-st.AsReceiver.Taken
-	if s.party == share.Server {
-		send, receive = receive, send
-	}
-	client, server := s.taken()
-	poolClient, poolServer := s.prog.pools()
-	wantClient, shortClient := wanted(int64(s.prog.ClientSends)-(client-s.used[share.Client]), send, int64(poolClient))
-	wantServer, shortServer := wanted(int64(s.prog.ServerSends)-(server-s.used[share.Server]), receive, int64(poolServer))
-	if !shortClient && !shortServer {
-		return nil
-	}
-	if s.party == share.Server {
-		wantClient, wantServer = wantServer, wantClient
-	}
+	return false
+}
+
+// fillPools fills the pools with what the rest of a run consumes or with as much
+// as is kept ahead, and with what the next op consumes at least.
+func (s *Session) fillPools(needs [2]int) error {
+	rest, pool := s.rest(), s.poolSizes()
+	want := func(p int) int { return max(needs[p], min(rest[p], pool[p])) }
 	m := measure(s.conn)
-	err := s.c.Prefill(int(wantClient), int(wantServer))
+	err := s.c.Prefill(want(s.party), want(1-s.party))
 	s.refill = s.refill.Add(m.phase())
 	return err
 }
 
-// wanted is how full a pool should be that has have COTs in it and of which the
-// rest of a run takes rest, and whether it is time to fill it.
-func wanted(rest, have, pool int64) (want int64, short bool) {
-	rest = max(rest, 0)
-	return min(rest, pool), have < min(rest, pool/2)
+// left is what the pools hold, by the party that sends; so are the next ones.
+func (s *Session) left() (n [2]int) {
+	n[s.party], n[1-s.party] = s.c.Left()
+	return n
+}
+
+// rest is what the plan's run will still consume. What an op has laid aside
+// counts as consumed.
+func (s *Session) rest() (n [2]int) {
+	client, server := s.taken()
+	n[share.Client] = max(0, s.prog.ClientSends-int(client-s.used[share.Client]))
+	n[share.Server] = max(0, s.prog.ServerSends-int(server-s.used[share.Server]))
+	return n
+}
+
+func (s *Session) poolSizes() [2]int {
+	client, server := s.prog.pools()
+	return [2]int{client, server}
 }

@@ -38,9 +38,9 @@ type Program struct {
 	// under the server's keys, and either party's under the other's session
 	// keys.
 	zeros, sessionZeros he.ZeroNeeds
-	// last tells which values nobody reads after an op, so that they can be
-	// dropped.
-	last map[*ir.Op][]*ir.Value
+	// readers counts the arguments that read a value, so that it can be dropped
+	// after the last.
+	readers map[*ir.Value]int
 }
 
 // NewProgram checks that m can be executed here: it is a plan, this release
@@ -59,7 +59,7 @@ func NewProgram(m *ir.Module) (*Program, error) {
 		SoftSpoken:  m.Attrs.Int("softspoken", 4),
 		pool:        maxPool,
 		funcs:       map[string]*ir.Func{},
-		last:        map[*ir.Op][]*ir.Value{},
+		readers:     map[*ir.Value]int{},
 	}
 	var err error
 	if k := p.SoftSpoken; k != 2 && k != 4 && k != 8 {
@@ -67,8 +67,12 @@ func NewProgram(m *ir.Module) (*Program, error) {
 	}
 	for _, f := range m.Funcs {
 		p.funcs[f.Name] = f
-		p.findLastUses(f)
 		for _, o := range f.Body {
+			for _, a := range o.Args {
+				if a.Value != nil {
+					p.readers[a.Value]++
+				}
+			}
 			if err := p.checkOp(f, o); err != nil {
 				return nil, err
 			}
@@ -99,27 +103,6 @@ func (p *Program) checkOp(f *ir.Func, o *ir.Op) error {
 			"the plan was made by another release of nimbusc; compile it again")
 	}
 	return nil
-}
-
-// findLastUses fills p.last for one function: walking backwards, the first
-// time a value is met is its last use.
-func (p *Program) findLastUses(f *ir.Func) {
-	seen := map[*ir.Value]bool{}
-	for i := len(f.Body) - 1; i >= 0; i-- {
-		o := f.Body[i]
-		for _, r := range o.Results {
-			if !seen[r] { // nobody reads it
-				seen[r] = true
-				p.last[o] = append(p.last[o], r)
-			}
-		}
-		for _, a := range o.Args {
-			if a.Value != nil && !seen[a.Value] {
-				seen[a.Value] = true
-				p.last[o] = append(p.last[o], a.Value)
-			}
-		}
-	}
 }
 
 // OpensTo lists the values that a run opens to a party, "client" or "server", by

@@ -61,7 +61,7 @@ func (st *Stock) table(w *ir.Weight) ([]uint64, error) {
 
 // ssSelect lets the client look up rows of public tables. Its half is the sum
 // of the rows, the server's is zero; nobody sends anything.
-func ssSelect(s *Session, o *ir.Op) error {
+func ssSelect(s *step, o *ir.Op) error {
 	t := o.Results[0].Type
 	y := share.NewArith(t.Elem.Width, t.Shape...)
 	if s.party == share.Server {

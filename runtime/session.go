@@ -61,19 +61,21 @@ type Session struct {
 	weights Weights
 	rng     *prg.PRG
 
-	ot *ot.Protocol
 	c  *corr.Corr
 	he heState
 
 	results func([][]uint64) // of a server, told what a run reveals to it
 
-	// observe, in tests, is shown the environment after each op.
-	observe func(o *ir.Op, e env)
+	// observe, in tests, is told of each op that is done.
+	observe func(o *ir.Op)
 
-	env   env
-	start time.Time
-	ops   []OpCount
-	depth int // of calls
+	start     time.Time
+	ops       []OpCount // in program order
+	nested    int       // calls
+	lanes     uint32    // the number of the last one
+	deepest   int       // depth of the run's deepest message
+	turns     turns
+	protocols []*ot.Protocol // not in use, kept for their memory
 
 	used   [2]int64 // COTs consumed before the run, by the party that sends
 	refill Phase    // of the run
@@ -142,7 +144,7 @@ func (s *Session) fail(err error) error {
 }
 
 func (s *Session) drop() {
-	s.ot, s.c, s.env, s.rng = nil, nil, nil, nil
+	s.c, s.rng, s.protocols = nil, nil, nil
 	s.he = heState{}
 	s.weights = nil
 }
@@ -194,7 +196,6 @@ func (s *Session) prepare() error {
 			return fmt.Errorf("base OT: %w", err)
 		}
 		s.c = c
-		s.ot = ot.New(s.conn, s.party, c, s.rng.Child("ot"))
 		if err := s.he.open(s); err != nil {
 			return fmt.Errorf("key exchange: %w", err)
 		}
@@ -292,8 +293,16 @@ func (s *Session) Serve(inputs map[string][]uint64, done func(*Report)) error {
 func (s *Session) run(m meter, inputs map[string][]uint64) ([][]uint64, *Report, error) {
 	s.ready = false
 	s.start, s.ops, s.refill = m.start, nil, Phase{}
+	// The client's inputs depend on what it received before it asked, the server's
+	// on the question.
+	asked := s.conn.Stats().Arrived
+	before := asked
+	if s.party == share.Server {
+		before--
+	}
+	s.deepest = before + 1
 	s.used[share.Client], s.used[share.Server] = s.taken()
-	args := make([]any, 0, len(s.prog.Main.Params))
+	args := make([]result, 0, len(s.prog.Main.Params))
 	for _, in := range s.prog.Inputs() {
 		v := vector{Type: in.Type}
 		if in.Party == s.party {
@@ -302,7 +311,7 @@ func (s *Session) run(m meter, inputs map[string][]uint64) ([][]uint64, *Report,
 				return nil, nil, fmt.Errorf("input %%%s: %w", in.Name, err)
 			}
 		}
-		args = append(args, v)
+		args = append(args, result{v, asked})
 	}
 	results, err := s.call(s.prog.Main, args)
 	if err != nil {
@@ -310,105 +319,20 @@ func (s *Session) run(m meter, inputs map[string][]uint64) ([][]uint64, *Report,
 	}
 	out := make([][]uint64, len(results))
 	for i, r := range results {
-		v, ok := r.(vector)
+		v, ok := r.value.(vector)
 		if !ok {
 			return nil, nil, fmt.Errorf("@main: result %d is still shared", i)
 		}
 		out[i] = v.V
 	}
+	online := m.phase()
+	online.Rounds = float64(s.deepest-before)/2 + s.refill.Rounds
 	rep := &Report{
 		Party: partyName(s.party), Plan: s.prog.Digest.String(),
-		Offline: s.offline, Online: m.phase(), Refill: s.refill, Ops: s.ops, PeakRSS: PeakRSS(),
+		Offline: s.offline, Online: online, Refill: s.refill, Ops: s.ops, PeakRSS: PeakRSS(),
 	}
 	s.ops, s.offline = nil, Phase{}
 	return out, rep, nil
-}
-
-// maxCalls bounds the nesting of calls; the verifier forbids recursion.
-const maxCalls = 64
-
-// call executes a function and returns its results.
-func (s *Session) call(f *ir.Func, args []any) ([]any, error) {
-	if s.depth++; s.depth > maxCalls {
-		return nil, fmt.Errorf("@%s: calls nest deeper than %d", f.Name, maxCalls)
-	}
-	outer := s.env
-	defer func() {
-		s.env = outer
-		s.depth--
-	}()
-	s.env = make(env, len(f.Params))
-	for i, p := range f.Params {
-		s.env[p] = args[i]
-	}
-	for _, o := range f.Body {
-		if o.Name == "return" {
-			return s.values(o)
-		}
-		if err := s.exec(f, o); err != nil {
-			return nil, err
-		}
-		for _, v := range s.prog.last[o] {
-			delete(s.env, v)
-		}
-	}
-	return nil, fmt.Errorf("@%s: no return", f.Name)
-}
-
-func (s *Session) values(o *ir.Op) ([]any, error) {
-	out := make([]any, len(o.Args))
-	for i, a := range o.Args {
-		v, ok := s.env[a.Value]
-		if !ok {
-			return nil, fmt.Errorf("%s: %s has no value", o.Name, a)
-		}
-		out[i] = v
-	}
-	return out, nil
-}
-
-// exec executes one op and counts what it took.
-func (s *Session) exec(f *ir.Func, o *ir.Op) error {
-	if o.Callee != "" {
-		callee := s.prog.funcs[o.Callee]
-		if callee == nil {
-			return fmt.Errorf("call @%s: no such function", o.Callee)
-		}
-		args, err := s.values(o)
-		if err != nil {
-			return err
-		}
-		results, err := s.call(callee, args)
-		if err != nil {
-			return err
-		}
-		for i, r := range results {
-			if err := s.put(o, i, r); err != nil {
-				return fmt.Errorf("call @%s: %w", o.Callee, err)
-			}
-		}
-		return nil
-	}
-	if err := s.fillPools(); err != nil {
-		return fmt.Errorf("prefill: %w", err)
-	}
-	m := measure(s.conn)
-	client, server := s.taken()
-	if err := dispatch[o.Name](s, o); err != nil {
-		return fmt.Errorf("%s: %w", opName(o), err)
-	}
-	count := OpCount{Name: o.Name, Pos: o.Pos.String(), Start: m.start.Sub(s.start).Seconds(), Phase: m.phase()}
-	count.COTClientSends, count.COTServerSends = s.taken()
-	count.COTClientSends -= client
-	count.COTServerSends -= server
-	if len(o.Results) > 0 {
-		count.Result, count.Type = "%"+o.Results[0].Name, o.Results[0].Type.String()
-	}
-	s.ops = append(s.ops, count)
-	if s.observe != nil {
-		s.observe(o, s.env)
-	}
-	return nil
 }
 
 // taken counts the correlated OTs consumed so far, by the party that sends.
@@ -422,12 +346,4 @@ func (s *Session) taken() (client, server int64) {
 		client, server = server, client
 	}
 	return client, server
-}
-
-// opName names an op for an error: "ot.trunc %qkv".
-func opName(o *ir.Op) string {
-	if len(o.Results) == 0 {
-		return o.Name
-	}
-	return o.Name + " %" + o.Results[0].Name
 }

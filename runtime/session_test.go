@@ -193,7 +193,7 @@ func TestSessionDiesOnce(t *testing.T) {
 	if _, _, err := s.Run(nil); err != first {
 		t.Errorf("a dead session answers %v, want %v", err, first)
 	}
-	if s.ot != nil || s.c != nil || s.rng != nil || s.env != nil {
+	if s.protocols != nil || s.c != nil || s.rng != nil {
 		t.Error("a dead session keeps secrets")
 	}
 }
@@ -240,8 +240,13 @@ func TestViewOfShare(t *testing.T) {
 	for i := range runs {
 		a, b := mem.Pipe()
 		s := newSession(a, Config{Program: p, Random: prg.New(prg.Seed{byte(i), byte(i >> 8)})})
-		s.env = env{p.Main.Params[0]: vector{Type: p.Main.Params[0].Type, V: []uint64{5}}}
-		if err := ioShare(s, p.Main.Body[0]); err != nil {
+		st, err := s.newStep(p.Main.Body[0], 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		st.args[0].value = vector{Type: p.Main.Params[0].Type, V: []uint64{5}}
+		st.conn = a
+		if err := ioShare(st, p.Main.Body[0]); err != nil {
 			t.Fatal(err)
 		}
 		msg, err := b.Recv(1)

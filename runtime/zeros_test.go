@@ -78,9 +78,9 @@ func TestZerosOfCalls(t *testing.T) {
 	}
 	a, b := mem.Pipe()
 	done := make(chan error, 1)
-	check := func(s *Session) func(o *ir.Op, e env) {
+	check := func(s *Session) func(o *ir.Op) {
 		left := want
-		return func(o *ir.Op, _ env) {
+		return func(o *ir.Op) {
 			if o.Name == "he.matmul_ss" {
 				left -= want / 2
 			}

@@ -56,7 +56,7 @@ func checkOffline(t *testing.T, d *deployment) {
 	if got.BytesSent != want.C2S+1 || got.BytesReceived != want.S2C { // the request is one byte
 		t.Errorf("the client sent %d and received %d bytes, the account says %d and %d", got.BytesSent, got.BytesReceived, want.C2S+1, want.S2C)
 	}
-	if most := float64(want.Depth+1) / 2; got.Rounds > most {
+	if most := float64(want.Depth()+1) / 2; got.Rounds > most {
 		t.Errorf("%g rounds, the account says %g", got.Rounds, most)
 	}
 	again, err := session.client.Prepare()

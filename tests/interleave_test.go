@@ -10,26 +10,6 @@ import (
 	"nimbus/passes"
 )
 
-// chain is the longest chain of messages that wait for each other in a plan, in
-// half-rounds, if ops start as soon as they can.
-func chain(a *backend.Account) int {
-	longest, at := 0, map[*ir.Value]int{}
-	for _, o := range a.Ops {
-		d := 0
-		for _, arg := range o.Op.Args {
-			if arg.Value != nil {
-				d = max(d, at[arg.Value])
-			}
-		}
-		d += o.Cost.Depth
-		for _, r := range o.Op.Results {
-			at[r] = d
-		}
-		longest = max(longest, d)
-	}
-	return longest
-}
-
 // TestInterleaveCost: a layer in parts takes the same bytes and the same chain of
 // messages as a layer in one, but for what packing rounds up.
 func TestInterleaveCost(t *testing.T) {
@@ -70,7 +50,7 @@ func TestInterleaveCost(t *testing.T) {
 	if len(two.Ops) < len(one.Ops)*3/2 {
 		t.Errorf("%d ops in one part, %d in two: nothing was cut", len(one.Ops), len(two.Ops))
 	}
-	if a, b := chain(one), chain(two); b > a {
+	if a, b := one.Online.Depth(), two.Online.Depth(); b > a {
 		t.Errorf("the longest chain has %d messages in one part, %d in two", a, b)
 	}
 	for _, c := range []struct {

@@ -198,8 +198,9 @@ func clearInputs(in map[string][]uint64) map[string]eval.Value {
 }
 
 // checkAccount holds what both parties measured against what the backend says
-// each op costs: bytes exactly, and at most as many half-rounds, since a message
-// may travel together with one of the op before.
+// each op costs: bytes exactly, and at most as many half-rounds, since an op may
+// begin at one party while the other is still at those before. The longest chain
+// of messages of the whole run is exact.
 func checkAccount(tb testing.TB, account *backend.Account, client, server *runtime.Report) {
 	tb.Helper()
 	var ops []backend.OpCost
@@ -229,7 +230,7 @@ func checkAccount(tb testing.TB, account *backend.Account, client, server *runti
 					r.COTClientSends, r.COTServerSends, o.Cost.COTClientSends, o.Cost.COTServerSends)
 			}
 		}
-		if most := float64(o.Cost.Depth) / 2; c.Rounds > most || s.Rounds > most {
+		if most := float64(o.Cost.Depth()) / 2; c.Rounds > most || s.Rounds > most {
 			tb.Errorf("%s: %g rounds at the client, %g at the server, the account says %g", name, c.Rounds, s.Rounds, most)
 		}
 	}
@@ -238,7 +239,7 @@ func checkAccount(tb testing.TB, account *backend.Account, client, server *runti
 	if client.Online.BytesSent != total.C2S+1 || client.Online.BytesReceived != total.S2C {
 		tb.Errorf("client sent %d and received %d bytes in all, the account says %d and %d", client.Online.BytesSent, client.Online.BytesReceived, total.C2S+1, total.S2C)
 	}
-	if most := float64(total.Depth+1) / 2; client.Online.Rounds > most || server.Online.Rounds > most {
-		tb.Errorf("%g rounds at the client, %g at the server, the account says %g", client.Online.Rounds, server.Online.Rounds, most)
+	if want := float64(total.Depth()) / 2; client.Online.Rounds-client.Refill.Rounds != want || server.Online.Rounds-server.Refill.Rounds != want {
+		tb.Errorf("%g rounds at the client, %g at the server, the account says %g", client.Online.Rounds, server.Online.Rounds, want)
 	}
 }

@@ -192,8 +192,7 @@ func openedPlan(tb testing.TB, name, text string, sync bool) *ir.Module {
 	if err != nil {
 		tb.Fatalf("%s: %v\n%s", name, err, text)
 	}
-	m.Attrs.Set("cot_client_sends", account.Online.COTClientSends)
-	m.Attrs.Set("cot_server_sends", account.Online.COTServerSends)
+	account.Reserve(m)
 	// As a peer would read it.
 	m, err = plan.Parse(name, m.String())
 	if err != nil {
@@ -543,7 +542,7 @@ func TestPlanOps(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				want = float64(account.Ops[index].Cost.Depth) / 2
+				want = float64(account.Ops[index].Cost.Depth()) / 2
 				client, server := runOp(t, rng, m, op, account)
 				depth = max(depth, client.Ops[index].Rounds, server.Ops[index].Rounds)
 			}

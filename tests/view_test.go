@@ -79,9 +79,10 @@ func testView(t *testing.T, name, text string, runs int) {
 		if _, err := session.client.Prepare(); err != nil {
 			t.Fatal(err)
 		}
-		sent, received := len(session.wire.Sent()), len(session.wire.Received())
+		session.wire.Take()
 		session.run(in)
-		msgs := slices.Concat(session.wire.Sent()[sent+1:], session.wire.Received()[received:]) // the request is one byte
+		sent, received := session.wire.Take()
+		msgs := slices.Concat(sent[1:], received) // the request is one byte
 		if run == 0 {
 			for _, msg := range msgs {
 				views = append(views, newView(len(msg)))

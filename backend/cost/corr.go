@@ -23,7 +23,7 @@ func Offline(online Cost, k int, sets ...string) (Cost, error) {
 	if len(sets) == 0 {
 		keys = Cost{}
 	}
-	c := Cost{C2S: BaseOTBytes, S2C: BaseOTBytes, Depth: 2}.Add(keys)
+	c := Cost{C2S: BaseOTBytes, S2C: BaseOTBytes, Chain: crossing.Then(crossing)}.Add(keys)
 	// The receiver of a COT sends: the client where the server is the sender.
-	return c.Add(Cost{C2S: COTBytes(online.COTServerSends, k), S2C: COTBytes(online.COTClientSends, k), Depth: 1}), nil
+	return c.Add(Cost{C2S: COTBytes(online.COTServerSends, k), S2C: COTBytes(online.COTClientSends, k), Chain: crossing}), nil
 }

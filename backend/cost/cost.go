@@ -4,13 +4,9 @@ import "fmt"
 
 // Cost is what a step consumes. C2S and S2C are online payload bytes (frame
 // headers and the making of correlations excluded), client to server and back.
-//
-// Depth is the length of the longest chain of dependent messages, counted from
-// a fresh start: in half-rounds. The depth of two steps in sequence is at most
-// the sum, and the sum where both start and end with the same party's turn.
 type Cost struct {
 	C2S, S2C int64
-	Depth    int
+	Chain    Chain
 
 	COTClientSends int64 // correlated OTs with the client as sender
 	COTServerSends int64
@@ -27,13 +23,16 @@ type Cost struct {
 
 // Add returns the cost of a and b in sequence.
 func (a Cost) Add(b Cost) Cost {
+	chain := a.Chain.Then(b.Chain)
 	a = a.With(b)
-	return a.depth(a.Depth + b.Depth)
+	a.Chain = chain
+	return a
 }
 
 // With returns the cost of b running alongside a, in the same rounds: all
-// counts add up, and the depth is a's. Use it with the deeper one first.
+// counts add up, and of the chains the longer ones count.
 func (a Cost) With(b Cost) Cost {
+	a.Chain = a.Chain.With(b.Chain)
 	a.C2S += b.C2S
 	a.S2C += b.S2C
 	a.COTClientSends += b.COTClientSends
@@ -47,10 +46,9 @@ func (a Cost) With(b Cost) Cost {
 	return a
 }
 
-func (a Cost) depth(d int) Cost {
-	a.Depth = d
-	return a
-}
+// Depth is the length of the longest chain of dependent messages, counted from
+// a fresh start: in half-rounds.
+func (a Cost) Depth() int { return a.Chain.Depth() }
 
 // Bytes returns the online payload bytes of both directions.
 func (a Cost) Bytes() int64 { return a.C2S + a.S2C }
@@ -59,9 +57,9 @@ func (a Cost) Bytes() int64 { return a.C2S + a.S2C }
 func (a Cost) COTs() int64 { return a.COTClientSends + a.COTServerSends }
 
 // Rounds returns the round trips: two messages each, a lone one counts whole.
-func (a Cost) Rounds() int { return (a.Depth + 1) / 2 }
+func (a Cost) Rounds() int { return (a.Depth() + 1) / 2 }
 
 // String prints the online part in one line.
 func (a Cost) String() string {
-	return fmt.Sprintf("%d B up, %d B down, %d half-rounds, %d COTs", a.C2S, a.S2C, a.Depth, a.COTs())
+	return fmt.Sprintf("%d B up, %d B down, %d half-rounds, %d COTs", a.C2S, a.S2C, a.Depth(), a.COTs())
 }

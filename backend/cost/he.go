@@ -25,7 +25,7 @@ func MatMulCost(set string, m, k, n, t, width int, d rlweparams.Drops) (Cost, er
 	if err := s.CheckStored(s.Limbs(), d.Stored); err != nil {
 		return Cost{}, err
 	}
-	c := Cost{Depth: 1, Setup: saltBytes, HEEnc: int64(l.Responses()), HEDec: int64(l.Responses())}
+	c := Cost{Chain: toServer, Setup: saltBytes, HEEnc: int64(l.Responses()), HEDec: int64(l.Responses())}
 	c.HEMul = int64(m) * int64(k) * int64(l.Blocks()) * int64(s.Limbs())
 	limbs, rows := int64(s.Limbs()), int64(k)
 	var client, server, setup Counts
@@ -70,7 +70,7 @@ func SelectCost(set string, tokens, rows, types, cols int, d rlweparams.Drops) (
 		return Cost{}, err
 	}
 	n := int64(tokens)
-	c := Cost{Depth: 1, C2S: n * int64(s.ResponseBytes(cols, d.C0, d.C1)), HEEnc: n, HEDec: n}
+	c := Cost{Chain: toServer, C2S: n * int64(s.ResponseBytes(cols, d.C0, d.C1)), HEEnc: n, HEDec: n}
 	limbs := int64(s.Resp)
 	var client, server, setup Counts
 	client[Finish], server[Open] = n*int64(s.N()+cols), n*int64(s.N()+cols)
@@ -107,7 +107,7 @@ func MatMulSSCost(set string, batch, width int, p packing.Product, choice packin
 	r, k, c := t.Grid(p)
 	n := int64(batch)
 	cost := Cost{
-		C2S: n * (in + out), S2C: n * (in + out), Depth: 2,
+		C2S: n * (in + out), S2C: n * (in + out), Chain: crossing.Then(crossing),
 		HEEnc: 2 * n * int64(t.Inputs(p)+t.Outputs(p)),
 		HEMul: 2 * n * int64(r) * int64(k) * int64(c) * int64(s.Limbs()),
 		HEDec: 2 * n * int64(t.Outputs(p)),
@@ -144,7 +144,7 @@ func ntt(s rlweparams.Set) Step {
 
 // SessionKeysCost is that of swapping public keys of the named sets at the start of a session.
 func SessionKeysCost(sets ...string) (Cost, error) {
-	c := Cost{Depth: 1}
+	c := Cost{Chain: crossing}
 	for _, name := range sets {
 		s, err := rlweparams.Lookup(name)
 		if err != nil {

@@ -24,8 +24,8 @@ func measured(t *testing.T, name string, c cost.Cost, err error, r transporttest
 	if got := r.ClientStats; got.BytesSent != c.C2S || got.BytesReceived != c.S2C {
 		t.Errorf("%s: client sent %d bytes and received %d, the formula says %d and %d", name, got.BytesSent, got.BytesReceived, c.C2S, c.S2C)
 	}
-	if got := max(r.ClientStats.Depth, r.ServerStats.Depth); got != c.Depth {
-		t.Errorf("%s: depth %d, the formula says %d", name, got, c.Depth)
+	if got := max(r.ClientStats.Depth, r.ServerStats.Depth); got != c.Depth() {
+		t.Errorf("%s: depth %d, the formula says %d", name, got, c.Depth())
 	}
 }
 

@@ -34,7 +34,7 @@ func serverSends(c cots) Cost {
 	if c.count == 0 {
 		return Cost{}
 	}
-	return Cost{C2S: c.choices, S2C: c.payload, COTServerSends: c.count, Depth: 2,
+	return Cost{C2S: c.choices, S2C: c.payload, COTServerSends: c.count, Chain: asked,
 		Work: inTurn(c.receiver(), c.sender(), c.choices+c.payload)}
 }
 
@@ -42,7 +42,7 @@ func clientSends(c cots) Cost {
 	if c.count == 0 {
 		return Cost{}
 	}
-	return Cost{S2C: c.choices, C2S: c.payload, COTClientSends: c.count, Depth: 2,
+	return Cost{S2C: c.choices, C2S: c.payload, COTClientSends: c.count, Chain: asks,
 		Work: inTurn(c.sender(), c.receiver(), c.choices+c.payload)}
 }
 
@@ -190,12 +190,11 @@ func MaxCost(rows, cols, width int, o fixed.CmpOpts) Cost {
 	return c
 }
 
-// alongside adds costs that share rounds; the deepest counts.
+// alongside adds costs that share rounds.
 func alongside(costs ...Cost) Cost {
 	var sum Cost
 	for _, c := range costs {
-		d := max(sum.Depth, c.Depth)
-		sum = sum.With(c).depth(d)
+		sum = sum.With(c)
 	}
 	return sum
 }

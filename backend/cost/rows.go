@@ -97,9 +97,9 @@ func ioShare(o *ir.Op) (Cost, error) {
 	t := arg(o, 0)
 	n := packed(t.NumElems(), t.Elem.Width)
 	if t.Party == ir.Server {
-		return Cost{S2C: n, Depth: 1, Work: sent(n)}, nil
+		return Cost{S2C: n, Chain: toClient, Work: sent(n)}, nil
 	}
-	return Cost{C2S: n, Depth: 1, Work: sent(n)}, nil
+	return Cost{C2S: n, Chain: toServer, Work: sent(n)}, nil
 }
 
 // sent is the work of sending bytes.
@@ -111,11 +111,11 @@ func ioReveal(o *ir.Op) (Cost, error) {
 	n := packed(t.NumElems(), t.Elem.Width)
 	switch o.Attrs.Ident("to", "") {
 	case ir.Client:
-		return Cost{S2C: n, Depth: 1, Work: sent(n)}, nil
+		return Cost{S2C: n, Chain: toClient, Work: sent(n)}, nil
 	case ir.Server:
-		return Cost{C2S: n, Depth: 1, Work: sent(n)}, nil
+		return Cost{C2S: n, Chain: toServer, Work: sent(n)}, nil
 	}
-	return Cost{C2S: n, S2C: n, Depth: 1, Work: atOnce(Counts{}, n)}, nil
+	return Cost{C2S: n, S2C: n, Chain: crossing, Work: atOnce(Counts{}, n)}, nil
 }
 
 // publicSelect: the tables travel once, bit-packed.

@@ -29,12 +29,12 @@ func (t Time) Plus(u Time) Time {
 func (p *Profile) TimeOf(c Cost, l Link, k int) Time {
 	up, down := COTBytes(c.COTServerSends, k), COTBytes(c.COTClientSends, k)
 	var messages Counts
-	messages[Message] = int64(c.Depth)
+	messages[Message] = int64(c.Depth())
 	return Time{
 		Client: p.Seconds(c.Work.Client),
 		Server: p.Seconds(c.Work.Server),
 		Path:   p.Seconds(c.Work.Path) + p.Seconds(messages),
-		Link:   l.seconds(c.Work.Path[Byte], c.Depth),
+		Link:   l.seconds(c.Work.Path[Byte], c.Depth()),
 		Ahead:  p.Seconds(c.Work.Ahead) + p.Seconds(Making(c.COTs(), k)) + l.seconds(max(up, down), 0),
 		Setup:  p.Seconds(c.Work.Setup) + l.seconds(c.Setup, 0),
 	}

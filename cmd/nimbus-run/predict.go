@@ -18,7 +18,7 @@ func predict(prog *runtime.Program, reports []*runtime.Report, profile *cost.Pro
 		}
 		if len(op.Results) > 0 {
 			predicted["%"+op.Results[0].Name] = &runtime.Prediction{
-				BytesSent: c.C2S, BytesReceived: c.S2C, Rounds: float64(c.Depth) / 2,
+				BytesSent: c.C2S, BytesReceived: c.S2C, Rounds: float64(c.Depth()) / 2,
 				COTClientSends: c.COTClientSends, COTServerSends: c.COTServerSends,
 				Seconds: profile.TimeOf(c, link, prog.SoftSpoken).Online(),
 			}

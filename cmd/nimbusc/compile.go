@@ -193,7 +193,7 @@ func summarise(w io.Writer, name string, p *ir.Module) error {
 	fmt.Fprintf(w, "%s: %d ops for %s\n", name, len(p.Func("main").Body)-1, size)
 	fmt.Fprintf(w, "  setup   %s once, server to client\n", bytesText(t.Setup))
 	fmt.Fprintf(w, "  offline %s to the server, %s to the client, before each run\n", bytesText(account.Offline.C2S), bytesText(account.Offline.S2C))
-	fmt.Fprintf(w, "  online  %s to the server, %s to the client, %s rounds\n", bytesText(t.C2S), bytesText(t.S2C), roundsText(t.Depth))
+	fmt.Fprintf(w, "  online  %s to the server, %s to the client, %s rounds\n", bytesText(t.C2S), bytesText(t.S2C), roundsText(t.Depth()))
 	fmt.Fprintf(w, "  COTs    %d from the client, %d from the server\n", t.COTClientSends, t.COTServerSends)
 	if tol, ok := p.Attrs.Get("tolerance"); ok {
 		fmt.Fprintf(w, "  error   at most %v units of the last bit against the fixed-point twin\n", tol)

@@ -154,7 +154,7 @@ type pricer struct {
 }
 
 func (p pricer) priceOf(c cost.Cost) price {
-	return price{c.C2S, c.S2C, c.COTs(), float64(c.Depth) / 2, c.Setup, c.HEMul, p.profile.TimeOf(c, p.link, p.k)}
+	return price{c.C2S, c.S2C, c.COTs(), float64(c.Depth()) / 2, c.Setup, c.HEMul, p.profile.TimeOf(c, p.link, p.k)}
 }
 
 // explain prices p over the link of l, or the one that p was compiled for.

@@ -16,6 +16,9 @@ import (
 // with the meaning of any plan op.
 const Version = 1
 
+// maxCots bounds the correlated OTs of a run that one party sends.
+const maxCots = 1 << 33
+
 // ErrVersion is in the chain of the error for a plan of another version.
 var ErrVersion = errors.New("plan from another version")
 
@@ -73,7 +76,7 @@ func Check(m *ir.Module) error {
 	}
 	for _, f := range m.Funcs {
 		for _, op := range f.Body {
-			if err := CheckOp(op); err != nil {
+			if err := errors.Join(CheckOp(op), checkCots(op)); err != nil {
 				errs = append(errs, ir.Diagnostic{Pos: op.Pos, Func: f.Name, Op: op.Name, Msg: err.Error()})
 			}
 		}
@@ -104,11 +107,23 @@ func checkMain(m *ir.Module) []error {
 		}
 	}
 	for _, count := range []string{"cot_client_sends", "cot_server_sends"} {
-		if n := m.Attrs.Int(count, 0); n < 0 || n > 1<<33 {
+		if n := m.Attrs.Int(count, 0); n < 0 || n > maxCots {
 			errs = append(errs, ir.Diagnostic{Msg: fmt.Sprintf("module attribute %s = %d is out of range", count, n)})
 		}
 	}
 	return errs
+}
+
+// checkCots checks the correlated OTs that an op says it consumes, if it does.
+func checkCots(op *ir.Op) error {
+	if _, ok := op.Attrs.Get("cots"); !ok {
+		return nil
+	}
+	n := op.Attrs.Ints("cots")
+	if len(n) != 2 || n[0] < 0 || n[1] < 0 || n[0] > maxCots || n[1] > maxCots {
+		return fmt.Errorf("cots = %v, expected how many the client and the server send, each 0 to %d", n, int64(maxCots))
+	}
+	return nil
 }
 
 // CheckOp checks what the op tables cannot, since they know no arithmetic: the

@@ -44,7 +44,7 @@ func TestHostilePeer(t *testing.T) {
 		}
 		for _, honest := range []int{share.Client, share.Server} {
 			for name, bend := range bends {
-				for k := range c.cost.Depth / 2 {
+				for k := range c.cost.Depth() / 2 {
 					cc, cs := corrtest.Dealer(seed(41))
 					party := func(n int, correlations *corr.Corr) func(conn transport.Conn) error {
 						return func(conn transport.Conn) error {

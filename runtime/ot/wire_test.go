@@ -25,12 +25,16 @@ func TestCost(t *testing.T) {
 				})
 				got := cost.Cost{
 					C2S: m.ClientStats.BytesSent, S2C: m.ServerStats.BytesSent,
-					Depth:          max(m.ClientStats.Depth, m.ServerStats.Depth),
+					Chain:          c.cost.Chain,
 					COTClientSends: m.client.AsSender.Taken, COTServerSends: m.server.AsSender.Taken,
 					Work: c.cost.Work, // not on the wire
 				}
 				if got != c.cost {
 					t.Errorf("measured %v (%d from the client)\nformula  %v (%d)", got, got.COTClientSends, c.cost, c.cost.COTClientSends)
+				}
+				client, server := c.cost.Chain.After(0, 0)
+				if m.ClientStats.Arrived != client || m.ServerStats.Arrived != server {
+					t.Errorf("the client ends at depth %d, the server at %d, the formula says %d and %d", m.ClientStats.Arrived, m.ServerStats.Arrived, client, server)
 				}
 				if m.client.AsReceiver.Taken != got.COTServerSends || m.server.AsReceiver.Taken != got.COTClientSends {
 					t.Errorf("the parties took different numbers of COTs")

@@ -16,8 +16,9 @@
 // a bound; a lane that has ended gets none.
 //
 // Frame: length (4 bytes, little-endian), depth (4 bytes, little-endian),
-// payload; in a lane but 0 the depth's top bit is set, and the lane's number (4
-// bytes, little-endian) follows it. A message's depth is one more than the
+// payload; in a lane but 0 the depth's top bit is set, the one below it if the
+// sender had received a message of the lane before, and the lane's number (4
+// bytes, little-endian) follows. A message's depth is one more than the
 // largest depth that its sender had received before in the lane, or the lane was
 // opened with: the length of the chain of messages that had to wait for each
 // other, whatever went on in other lanes. It is a statistic, not a secret, and

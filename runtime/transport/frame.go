@@ -14,7 +14,17 @@ const (
 	// lane 0 have neither, so that releases with and without lanes can greet each
 	// other.
 	inLane = 1 << 31
+	// answers marks the depth of a frame whose sender had received a message of its
+	// lane before: the depth does not tell where the sender began.
+	answers = 1 << 30
 )
+
+// header is what comes before a message.
+type header struct {
+	length, depth int
+	lane          uint32
+	answers       bool // in a lane but 0
+}
 
 // frameSize is how many bytes the frame of a message of n bytes has.
 func frameSize(n int, lane uint32) int {
@@ -25,38 +35,44 @@ func frameSize(n int, lane uint32) int {
 }
 
 // appendFrame appends the frame of msg to dst.
-func appendFrame(dst, msg []byte, depth int, lane uint32) []byte {
+func appendFrame(dst, msg []byte, h header) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(msg)))
-	if lane == 0 {
-		dst = binary.LittleEndian.AppendUint32(dst, uint32(depth))
-	} else {
-		dst = binary.LittleEndian.AppendUint32(dst, uint32(depth)|inLane)
-		dst = binary.LittleEndian.AppendUint32(dst, lane)
+	depth := uint32(h.depth)
+	if h.lane == 0 {
+		dst = binary.LittleEndian.AppendUint32(dst, depth)
+		return append(dst, msg...)
 	}
+	if depth |= inLane; h.answers {
+		depth |= answers
+	}
+	dst = binary.LittleEndian.AppendUint32(dst, depth)
+	dst = binary.LittleEndian.AppendUint32(dst, h.lane)
 	return append(dst, msg...)
 }
 
 // readHeader reads a frame's header. The end of the stream is io.EOF only before
 // its first byte.
-func readHeader(r io.Reader) (length, depth int, lane uint32, err error) {
-	var h [headerSize]byte
-	if _, err := io.ReadFull(r, h[:]); err != nil {
-		return 0, 0, 0, err
+func readHeader(r io.Reader) (h header, err error) {
+	var b [headerSize]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		return h, err
 	}
-	length, d := int(binary.LittleEndian.Uint32(h[:])), binary.LittleEndian.Uint32(h[4:])
-	if d&inLane == 0 {
-		return length, int(d), 0, nil
+	depth := binary.LittleEndian.Uint32(b[4:])
+	h.length, h.depth = int(binary.LittleEndian.Uint32(b[:])), int(depth)
+	if depth&inLane == 0 {
+		return h, nil
 	}
-	if _, err := io.ReadFull(r, h[:laneSize]); err != nil {
+	if _, err := io.ReadFull(r, b[:laneSize]); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
-		return 0, 0, 0, err
+		return h, err
 	}
-	if lane = binary.LittleEndian.Uint32(h[:]); lane == 0 {
-		return 0, 0, 0, errors.New("the peer's message has a header of lane 0 in the long form")
+	h.depth, h.answers = int(depth&^(inLane|answers)), depth&answers != 0
+	if h.lane = binary.LittleEndian.Uint32(b[:]); h.lane == 0 {
+		return h, errors.New("the peer's message has a header of lane 0 in the long form")
 	}
-	return length, int(d &^ inLane), lane, nil
+	return h, nil
 }
 
 // checkLength says whether a frame of length bytes is what the caller wants:

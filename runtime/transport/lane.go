@@ -39,7 +39,7 @@ type lane struct {
 
 type message struct {
 	payload []byte
-	depth   int
+	header
 }
 
 func (l *lane) Send(msg []byte) error {
@@ -54,10 +54,11 @@ func (l *lane) Send(msg []byte) error {
 	}
 	depth := l.arrived() + 1
 	l.sent, c.sentDepth = max(l.sent, depth), max(c.sentDepth, depth)
+	h := header{depth: depth, lane: l.number, answers: l.stats.MessagesReceived > 0}
 	l.count(depth, func(s *Stats) { s.BytesSent += int64(len(msg)); s.MessagesSent++ })
 	size := frameSize(len(msg), l.number)
 	if n := len(c.queue); n > 0 && len(c.queue[n-1])+size <= batch {
-		c.queue[n-1] = appendFrame(c.queue[n-1], msg, depth, l.number)
+		c.queue[n-1] = appendFrame(c.queue[n-1], msg, h)
 	} else {
 		var b []byte
 		if size <= batch {
@@ -65,7 +66,7 @@ func (l *lane) Send(msg []byte) error {
 		} else {
 			b = make([]byte, 0, size)
 		}
-		c.queue = append(c.queue, appendFrame(b, msg, depth, l.number))
+		c.queue = append(c.queue, appendFrame(b, msg, h))
 	}
 	c.queued += size
 	c.wake.Broadcast()
@@ -151,7 +152,7 @@ func (l *lane) next(want int, bounded bool) ([]byte, error) {
 		c.mu.Lock()
 		return nil, err
 	}
-	if l.stats.MessagesReceived == 0 && m.depth-1 > l.sent {
+	if l.stats.MessagesReceived == 0 && (!m.answers || m.depth-1 > l.sent) {
 		l.stats.Began = max(l.stats.Began, m.depth-1) // where the peer began
 	}
 	l.count(m.depth, func(s *Stats) {
@@ -166,20 +167,20 @@ func (l *lane) next(want int, bounded bool) ([]byte, error) {
 // it takes memory.
 func (c *netConn) read() error {
 	c.raw.SetReadDeadline(time.Now().Add(c.timeout))
-	length, depth, number, err := readHeader(c.r)
+	h, err := readHeader(c.r)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
-	l, exact, err := c.admit(number, length, depth)
+	l, exact, err := c.admit(h)
 	c.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	if length > c.r.Buffered() {
-		c.raw.SetReadDeadline(time.Now().Add(c.timeout + time.Duration(length)*time.Second/slowest))
+	if h.length > c.r.Buffered() {
+		c.raw.SetReadDeadline(time.Now().Add(c.timeout + time.Duration(h.length)*time.Second/slowest))
 	}
-	payload, err := readPayload(c.r, length, !exact)
+	payload, err := readPayload(c.r, h.length, !exact)
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
@@ -187,7 +188,7 @@ func (c *netConn) read() error {
 		return err
 	}
 	c.mu.Lock()
-	l.inbox = append(l.inbox, message{payload, depth})
+	l.inbox = append(l.inbox, message{payload, h})
 	c.arrival.Broadcast()
 	c.mu.Unlock()
 	return nil
@@ -195,7 +196,8 @@ func (c *netConn) read() error {
 
 // admit checks a frame's header and finds its lane; exact tells that the length
 // is one that this party asked for. mu is held.
-func (c *netConn) admit(number uint32, length, depth int) (l *lane, exact bool, err error) {
+func (c *netConn) admit(h header) (l *lane, exact bool, err error) {
+	number, length, depth := h.lane, h.length, h.depth
 	if c.ended[number] || 0 < number && number < c.floor {
 		return nil, false, fmt.Errorf("the peer's message is for lane %d, which has ended: the parties are out of step", number)
 	}

@@ -57,6 +57,7 @@ func TestHostile(t *testing.T, stream func(t testing.TB) (conn, raw net.Conn)) {
 		{"lane with a huge message", inLane(1<<32-1, 1, 7, "x"), false, recvs(4), "too early", nil},
 		{"lane with a message never sent", inLane(1<<28, 1, 7, "x"), true, recvs(4), "in the middle of a message", transport.ErrPeer},
 		{"lane with endless messages", tiny, false, recvs(4), "too early", nil},
+		{"lane depth far ahead", inLane(4, 1<<30-1, 7, "good"), false, recvs(4), "depth 1073741823, want 1 to 1", nil},
 		{"lane depth ahead", inLane(4, 2, 7, "good"), false, recvs(4), "depth 2, want 1 to 1", nil},
 		{"lane depth back", append(inLane(4, 1, 7, "good"), inLane(4, 0, 7, "good")...), false, recvs(4), "depth 0, want 1 to 1", nil},
 		{"garbage", []byte("GET / HTTP/1.1\r\nHost: nimbus\r\n\r\n"), false, recvs(4), "bytes, want 4", nil},
