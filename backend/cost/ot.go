@@ -85,6 +85,23 @@ func SquareCost(n, width int) Cost {
 	return serverSends(c)
 }
 
+// boundedSquareCost is that of n squares whose operands' halves are reduced to
+// so many bits, 0 for no bound.
+func boundedSquareCost(n, width, bits int) Cost {
+	if bits == 0 || n == 0 {
+		return SquareCost(n, width)
+	}
+	var c, back cots
+	for i := 0; i < min(bits, width-1); i++ {
+		c.add(n, 1, width-1-i)
+	}
+	if w := width - bits - 1; w > 0 {
+		c.add(n, 1, w)
+		back.add(n, 1, w)
+	}
+	return serverSends(c).With(clientSends(back))
+}
+
 // MulSSCost is that of the products of rows × cols values with one value per
 // row, all of width bits and shared: one round trip. An elementwise product
 // has cols = 1.
@@ -231,7 +248,7 @@ func cutsAndSquareCost(n int, p fixed.Piecewise) Cost {
 	leaf, join := cmpCost(n, len(p.Cuts), fixed.LayoutCmp(n, len(p.Cuts), p.Keep))
 	var square Cost
 	if p.HasQuadratic() {
-		square = SquareCost(n, p.WidthAcc)
+		square = boundedSquareCost(n, p.WidthAcc, p.SquareBound().Bits)
 	}
 	return alongside(leaf, square).Add(join)
 }

@@ -1,5 +1,7 @@
 package fixed
 
+import "math/bits"
+
 // A layout says how a protocol over OT cuts its work into OTs: both parties and
 // the cost formulas take it from here. Layouts change bytes and rounds, never
 // results. They minimise a price in bits on the wire:
@@ -274,4 +276,34 @@ func (l InverseLayout) price(s InverseSteps) (bits, rounds int) {
 		}
 	}
 	return bits, rounds
+}
+
+// SquareBound is where the operand of a square lies: Lo <= x < Lo + 2^(Bits-1).
+// The halves of the operand then need only Bits bits. Bits is 0 if that saves
+// nothing, or nothing is known.
+type SquareBound struct {
+	Bits int
+	Lo   int64
+}
+
+// SquareBound returns the bound of p's square, which is p's domain.
+func (p Piecewise) SquareBound() SquareBound {
+	lo, hi := p.Domain()
+	n := bits.Len64(uint64(hi)-uint64(lo)) + 1
+	w := p.WidthAcc
+	if n >= w-1 {
+		return SquareBound{}
+	}
+	plain, bounded := 0, 2*(w-n-1+1+cotBits)
+	for i := range w - 1 {
+		c := w - 1 - i + 1 + cotBits
+		plain += c
+		if i < n {
+			bounded += c
+		}
+	}
+	if bounded >= plain {
+		return SquareBound{}
+	}
+	return SquareBound{n, lo}
 }

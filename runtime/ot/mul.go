@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"nimbus/internal/fixed"
 	"nimbus/internal/tensor"
 	"nimbus/internal/z2k"
 	"nimbus/runtime/share"
@@ -15,15 +16,49 @@ type squaring struct {
 	x     []uint64
 	width int
 	cross []uint64 // shares of x0·x1 mod 2^(width-1)
+
+	bits int      // of the halves if x is bounded, otherwise 0
+	top  []uint64 // bounded: this party's half's top bit
+	wrap []uint64 // shares of what the wrap of the halves adds
 }
 
-func (p *Protocol) startSquare(x []uint64, width int) *squaring {
-	return &squaring{p: p, x: x, width: width, cross: make([]uint64, len(x))}
+// startSquare prepares the square of x mod 2^width. If bound has bits, x lies
+// within it, and the halves are reduced so far that few bits choose:
+//
+//	x0 + x1 = x + w·2^bits      x0 the client's, in [0, 2^bits)
+//
+// the server's half being moved so that the sum's top bit is set. Then the halves
+// wrap exactly if both have theirs set, w = t0·t1, and
+//
+//	x² = (x0 + x1)² − 2^(bits+1)·w·(x0 + x1 − 2^(bits−1))
+//
+// The last product is t0·(t1·x1') + t1·(t0·x0): one COT in each direction.
+func (p *Protocol) startSquare(x []uint64, width int, bound fixed.SquareBound) *squaring {
+	s := &squaring{p: p, x: x, width: width, cross: make([]uint64, len(x)), bits: bound.Bits}
+	if s.bits == 0 {
+		return s
+	}
+	s.x, s.top, s.wrap = make([]uint64, len(x)), make([]uint64, len(x)), make([]uint64, len(x))
+	var move uint64
+	if p.server() {
+		move = 1<<(s.bits-1) - uint64(bound.Lo)
+	}
+	for i, v := range x {
+		y := (v + move) & z2k.Mask(s.bits)
+		s.top[i] = y >> (s.bits - 1)
+		s.x[i] = y - move
+	}
+	return s
 }
 
+// ots returns the OTs that the server sends.
 func (s *squaring) ots() []ots {
 	var all []ots
-	for i := 0; i < s.width-1 && len(s.x) > 0; i++ {
+	choices := s.width - 1
+	if s.bits > 0 {
+		choices = min(choices, s.bits)
+	}
+	for i := 0; i < choices && len(s.x) > 0; i++ {
 		c := &cots{n: len(s.x), cols: 1, width: s.width - 1 - i, shift: i, dst: s.cross}
 		if s.p.server() {
 			c.c = s.x
@@ -32,13 +67,39 @@ func (s *squaring) ots() []ots {
 		}
 		all = append(all, c)
 	}
-	return all
+	return append(all, s.wraps(s.p.server(), 1<<s.bits>>1)...)
+}
+
+// clientOTs returns those that the client sends.
+func (s *squaring) clientOTs() []ots { return s.wraps(!s.p.server(), 0) }
+
+// wraps is the product of the receiver's top bit with the sender's top bit times
+// its half, less sub.
+func (s *squaring) wraps(sender bool, sub uint64) []ots {
+	w := s.width - s.bits - 1
+	if s.bits == 0 || w <= 0 || len(s.x) == 0 {
+		return nil
+	}
+	c := &cots{n: len(s.x), cols: 1, width: w, dst: s.wrap}
+	if !sender {
+		c.bits = s.top
+		return []ots{c}
+	}
+	c.c = make([]uint64, len(s.x))
+	for i, v := range s.x {
+		c.c[i] = s.top[i] * (v - sub)
+	}
+	return []ots{c}
 }
 
 func (s *squaring) result() []uint64 {
 	out := make([]uint64, len(s.x))
 	for i, x := range s.x {
-		out[i] = (x*x + 2*s.cross[i]) & z2k.Mask(s.width)
+		out[i] = x*x + 2*s.cross[i]
+		if s.bits > 0 {
+			out[i] -= s.wrap[i] << (s.bits + 1)
+		}
+		out[i] &= z2k.Mask(s.width)
 	}
 	return out
 }
@@ -62,7 +123,7 @@ func (p *Protocol) Square(x share.Arith, outWidth int) (share.Arith, error) {
 	if outWidth < 1 || outWidth > x.Width {
 		return share.Arith{}, fmt.Errorf("square: result of %d bits from %v: want 1..%d", outWidth, x, x.Width)
 	}
-	s := p.startSquare(x.V, outWidth)
+	s := p.startSquare(x.V, outWidth, fixed.SquareBound{})
 	if all := s.ots(); len(all) > 0 {
 		if err := p.exchange(p.serverSends(all...)); err != nil {
 			return share.Arith{}, fmt.Errorf("square: %w", err)

@@ -312,6 +312,56 @@ func TestSquare(t *testing.T) {
 	})
 }
 
+// TestSquareWithin has all values of all bounds in small rings, with all halves.
+func TestSquareWithin(t *testing.T) {
+	const l = 6
+	type job struct {
+		x     []uint64
+		h     halves
+		width int
+		bound fixed.SquareBound
+		out   [2][]uint64
+	}
+	var jobs []*job
+	for n := 1; n <= 4; n++ {
+		for _, lo := range []int64{-13, -1, 0, 5} {
+			var x, client []uint64
+			for v := range int64(1) << (n - 1) {
+				for c := range uint64(1) << l {
+					x, client = append(x, z2k.FromInt(lo+v, l)), append(client, c)
+				}
+			}
+			for width := 2; width <= l; width++ {
+				jobs = append(jobs, &job{x: x, h: given(x, client, l), width: width, bound: fixed.SquareBound{Bits: n, Lo: lo}})
+			}
+		}
+	}
+	// The widths of an exponential.
+	rng := prg.New(seed(27))
+	b := fixed.SquareBound{Bits: 15, Lo: -8308}
+	x := make([]uint64, 500)
+	for i := range x {
+		x[i] = z2k.FromInt(b.Lo+int64(rng.Uint64()%(1<<14)), 26)
+	}
+	jobs = append(jobs, &job{x: x, h: split(rng, x, 26), width: 26, bound: b})
+	real(t, 28, func(p *ot.Protocol, party int) (err error) {
+		for _, j := range jobs {
+			if j.out[party], err = p.SquareWithin(j.h[party].V, j.width, j.bound); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, j := range jobs {
+		for i, x := range j.x {
+			v := z2k.Signed(x, j.h[0].Width)
+			if got, want := (j.out[0][i]+j.out[1][i])&z2k.Mask(j.width), uint64(v*v)&z2k.Mask(j.width); got != want {
+				t.Fatalf("%d squared mod 2^%d within %+v: %d, want %d", v, j.width, j.bound, got, want)
+			}
+		}
+	}
+}
+
 func TestMulSS(t *testing.T) {
 	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
 		rng := prg.New(seed(8))

@@ -104,7 +104,7 @@ func (p *Protocol) cutsAndSquare(x []uint64, f fixed.Piecewise) (x2 []uint64, bi
 	if p.server() {
 		cuts = f.Cuts
 	}
-	var first []ots
+	var first, back []ots // sent by the server, by the client
 	var cmp *comparison
 	if k > 0 {
 		cmp = p.startCmp(x, f.In.Width, cuts, k, CmpOpts{Keep: f.Keep, Drop: f.Drop}, fixed.LayoutCmp(n, k, f.Keep))
@@ -114,11 +114,13 @@ func (p *Protocol) cutsAndSquare(x []uint64, f fixed.Piecewise) (x2 []uint64, bi
 	if f.HasQuadratic() {
 		reduced := make([]uint64, n)
 		z2k.Reduce(reduced, x, f.WidthAcc)
-		sq = p.startSquare(reduced, f.WidthAcc)
-		first = append(first, sq.ots()...)
+		sq = p.startSquare(reduced, f.WidthAcc, f.SquareBound())
+		first, back = append(first, sq.ots()...), sq.clientOTs()
 	}
 	if len(first) > 0 {
-		if err := p.exchange(p.serverSends(first...)); err != nil {
+		recv, send := p.serverSends(first...)
+		answered, answering := p.serverSends(back...)
+		if err := p.exchange(append(recv, answering...), append(send, answered...)); err != nil {
 			return nil, nil, err
 		}
 	}
