@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"unicode"
 
 	"nimbus/frontend/bundle"
 	"nimbus/frontend/values"
@@ -30,8 +32,18 @@ func newReader(prog *runtime.Program, files runtime.Bundle) (*reader, error) {
 			return nil, fmt.Errorf("%s: %w", labelsFile, err)
 		}
 	}
+	for i, l := range labels { // the server's text, for the client's terminal
+		labels[i] = strings.Map(printable, l)
+	}
 	r, err := bundle.NewReader(prog.Module, files.FS(), labels, ir.Client)
 	return &reader{r, prog}, err
+}
+
+func printable(r rune) rune {
+	if !unicode.IsPrint(r) {
+		return '.'
+	}
+	return r
 }
 
 // inputs tokenizes text to the plan's length.

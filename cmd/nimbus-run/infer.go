@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -81,7 +82,7 @@ func infer(ctx context.Context, o inferOptions, args []string) error {
 	err = job.run(ctx, args[0], id, server, o.client.timeout, func(i int, a *bundle.Answer, rep *runtime.Report) error {
 		reports = append(reports, rep)
 		if o.json {
-			return json.NewEncoder(os.Stdout).Encode(jsonResult(i, job.inputs[i].Tokens, a, rep))
+			return printJSON(os.Stdout, jsonResult(i, job.inputs[i].Tokens, a, rep))
 		}
 		if o.file != "" {
 			fmt.Printf("%d: %s\n", i+1, a)
@@ -284,6 +285,13 @@ type result struct {
 
 func jsonResult(i, tokens int, a *bundle.Answer, rep *runtime.Report) result {
 	return result{i, tokens, a, rep.Offline, rep.Online}
+}
+
+// printJSON prints v on one line.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // types have angle brackets
+	return enc.Encode(v)
 }
 
 func writeReports(report, trace string, reports []*runtime.Report) error {

@@ -144,7 +144,7 @@ func printer(w io.Writer, prog *runtime.Program, asJSON bool) func(client runtim
 		defer mu.Unlock()
 		results := bundle.ResultsOf(prog.Main, revealed(prog, out), prog.Module.Attrs.Strs("labels"))
 		if asJSON {
-			json.NewEncoder(w).Encode(serverResult{client.String(), results})
+			printJSON(w, serverResult{client.String(), results})
 			return
 		}
 		fmt.Fprintf(w, "client %s\n%s\n", client.Short(), &bundle.Answer{Results: results})

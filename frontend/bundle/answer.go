@@ -131,6 +131,9 @@ func (a *Answer) String() string {
 		}
 		return fmt.Sprintf("embedding of %d numbers: %s%s", len(a.Vector), strings.Join(parts, " "), more)
 	}
+	if len(a.Results) == 0 {
+		return "no result for this party"
+	}
 	lines := make([]string, len(a.Results))
 	for i := range a.Results {
 		lines[i] = a.Results[i].String()
@@ -208,13 +211,10 @@ func named(values []float64, labels []string) []string {
 // Answer reads the results of m's main function for an input.
 func (r *Reader) Answer(in *Input, out []eval.Value) (*Answer, error) {
 	all := ResultsOf(r.main, out, r.labels)
-	if len(all) == 0 {
-		return nil, errors.New("the plan reveals nothing to this party")
-	}
-	t := r.main.Results[0]
-	if out[0].Real == nil && out[0].Ring == nil || len(all) > 1 {
+	if len(all) != 1 || out[0].Real == nil && out[0].Ring == nil {
 		return &Answer{Results: all}, nil
 	}
+	t := r.main.Results[0]
 	x := out[0].Reals()
 	rows := t.NumElems() / t.Last()
 	switch vocab := r.attrs.Int("vocab", 0); {
