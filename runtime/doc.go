@@ -4,6 +4,8 @@
 // agree on version, plan and parameters, the key exchange and the prefilling
 // of correlations, any number of runs of the plan, and the close. dispatch.go
 // is the one table from a plan op's name to the protocol that implements it;
+// a flow (flow.go) executes a function as a graph of data, each op that talks in
+// a lane of its own, so that what does not depend on each other overlaps;
 // the protocols themselves live in runtime/share, runtime/ot and runtime/he
 // and know nothing of plans.
 //
