@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"nimbus/backend/cost"
+	"nimbus/internal/otparams"
 	"nimbus/ir"
 )
 
@@ -12,7 +13,10 @@ import (
 type Account struct {
 	Ops     []OpCost
 	Online  cost.Cost // the sum over ops, but for Chain; Setup in it is what a client downloads once
-	Offline cost.Cost // what a session's first run does before the input is known; later runs save the base OTs and keys
+	Offline cost.Cost // what a session's first run does before the input is known; later runs save the base OTs, the extension's start and keys
+
+	Extension otparams.Extension // how the correlations are made
+	Base      otparams.Base      // and from what
 }
 
 // OpCost is one line of an account.
@@ -53,7 +57,15 @@ func AccountOf(m *ir.Module) (*Account, error) {
 	}
 	a.Online.Chain = cost.Chain{CC: chains.most[0], CS: chains.most[1]}
 	var err error
-	a.Offline, err = cost.Offline(a.Online, m.Attrs.Int("softspoken", 4), sets...)
+	a.Extension, err = otparams.Find(m.Attrs.Ident("extension", otparams.DefaultExtension))
+	if err != nil {
+		return nil, err
+	}
+	a.Base, err = otparams.FindBase(m.Attrs.Ident("base", string(otparams.Ristretto)))
+	if err != nil {
+		return nil, err
+	}
+	a.Offline, err = cost.Offline(a.Online, a.Extension, a.Base, sets...)
 	return a, err
 }
 

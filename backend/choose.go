@@ -7,6 +7,7 @@ import (
 
 	"nimbus/backend/cost"
 	"nimbus/backend/params"
+	"nimbus/internal/otparams"
 	"nimbus/ir"
 )
 
@@ -34,7 +35,7 @@ func (o Options) price(c cost.Cost, bytes, reuse float64) float64 {
 	if o.Profile == nil {
 		return bytes
 	}
-	t := o.Profile.TimeOf(c, o.Link, 8) // these ops use no correlations
+	t := o.Profile.TimeOf(c, o.Link, otparams.Smallest()) // these ops use no correlations
 	s := t.Online() + t.Setup/reuse
 	if o.All {
 		s += t.Ahead
@@ -172,41 +173,73 @@ func matmulSSChoices(op *ir.Op, u use, o Options) ([]Choice, error) {
 	return all, nil
 }
 
-// extensions are the parameters of SoftSpoken.
-var extensions = []int{2, 4, 8}
+// AnyFerret asks for the cheapest silent extension.
+const AnyFerret = "ferret"
 
-// extension is the parameter of the OT extension that makes the correlations of
-// a run soonest, unless it is given.
-func (o Options) extension(total cost.Cost) int {
-	switch {
-	case o.SoftSpoken != 0:
-		return o.SoftSpoken
-	case o.Profile == nil:
-		return 8 // fewest bytes
+// CheckExtension returns an error for a name that [Options] does not take.
+func CheckExtension(name string) error {
+	if name == "" || name == AnyFerret {
+		return nil
 	}
-	return slices.MinFunc(extensions, func(a, b int) int {
-		return cmp.Compare(o.ahead(total, a), o.ahead(total, b))
-	})
+	if _, err := otparams.Find(name); err != nil {
+		return fmt.Errorf("%w; or %s, for the set that suits the plan", err, AnyFerret)
+	}
+	return nil
 }
 
-// ahead is how long making the correlations of a run takes.
-func (o Options) ahead(total cost.Cost, k int) float64 {
+// extension is the OT extension that a plan names.
+func (o Options) extension(total cost.Cost) (otparams.Extension, error) {
+	if err := CheckExtension(o.Extension); err != nil {
+		return otparams.Extension{}, err
+	}
+	if o.Extension != "" && o.Extension != AnyFerret {
+		return otparams.Find(o.Extension)
+	}
+	base, err := o.base()
+	if err != nil {
+		return otparams.Extension{}, err
+	}
+	all := otparams.Extensions()
+	if o.Extension == AnyFerret {
+		all = slices.DeleteFunc(all, func(e otparams.Extension) bool { return !e.Silent() })
+	}
+	return slices.MinFunc(all, func(a, b otparams.Extension) int {
+		return cmp.Compare(o.ahead(total, a, base), o.ahead(total, b, base))
+	}), nil
+}
+
+func (o Options) base() (otparams.Base, error) {
+	return otparams.FindBase(cmp.Or(o.Base, string(otparams.Ristretto)))
+}
+
+// byteSeconds is what a byte counts for against the time to make correlations where bytes
+// are the objective: 100 Mbit/s. Otherwise the set with the last percent fewer would be
+// taken, however slow.
+const byteSeconds = 80e-9
+
+// ahead is the price of making the correlations of a session's first run: seconds, or
+// bytes.
+func (o Options) ahead(total cost.Cost, e otparams.Extension, b otparams.Base) float64 {
 	c := cost.Cost{COTClientSends: total.COTClientSends, COTServerSends: total.COTServerSends}
-	return o.Profile.TimeOf(c, o.Link, k).Ahead
+	if o.Profile == nil {
+		start, _ := cost.StartBytes(e, b)
+		up, down := cost.MakingBytes(c, e)
+		return float64(2*start+up+down) + cost.DefaultProfile().Seconds(cost.Making(c.COTs(), e))/byteSeconds
+	}
+	return o.Profile.StartTime(o.Link, e, b) + o.Profile.TimeOf(c, o.Link, e).Ahead
 }
 
 // Extensions lists the OT extensions that a plan could use, the cheapest first:
 // by time under o, or by bytes.
-func Extensions(total cost.Cost, o Options) []Choice {
+func Extensions(total cost.Cost, o Options) ([]Choice, error) {
+	base, err := o.base()
+	if err != nil {
+		return nil, err
+	}
 	var out []Choice
-	for _, k := range extensions {
-		c := Choice{Attrs: ir.A("softspoken", k), Name: fmt.Sprintf("softspoken %d", k)}
-		c.Price = float64(cost.COTBytes(total.COTServerSends, k) + cost.COTBytes(total.COTClientSends, k))
-		if o.Profile != nil {
-			c.Price = o.ahead(total, k)
-		}
-		out = append(out, c)
+	for _, e := range otparams.Extensions() {
+		out = append(out, Choice{Attrs: ir.A("extension", ir.Ident(e.Name)), Name: e.Name, Price: o.ahead(total, e, base)})
 	}
 	slices.SortStableFunc(out, func(a, b Choice) int { return cmp.Compare(a.Price, b.Price) })
-	return out
+	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"nimbus/backend/cost"
+	"nimbus/internal/otparams"
 	"nimbus/ir"
 	"nimbus/ir/parser"
 )
@@ -49,8 +50,21 @@ func TestLinks(t *testing.T) {
 	for _, link := range []string{"lan", "wan", "20Mbps,50ms"} {
 		plans[link], options[link] = lowered(t, link, Options{Objective: Objective{All: true}})
 	}
-	if a, b := plans["lan"].Attrs.Int("softspoken", 0), plans["20Mbps,50ms"].Attrs.Int("softspoken", 0); a >= b {
-		t.Errorf("softspoken %d on a fast link, %d on a slow one", a, b)
+	extension := func(p *ir.Module) otparams.Extension {
+		e, err := otparams.Find(p.Attrs.Ident("extension", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	bytes := func(link string) int64 {
+		e := extension(plans[link])
+		start, _ := cost.StartBytes(e, otparams.Ristretto)
+		a, b := cost.COTBytes(1<<20, e)
+		return start + a + b
+	}
+	if a, b := bytes("lan"), bytes("20Mbps,50ms"); a <= b {
+		t.Errorf("a million correlations take %d bytes on a fast link, %d on a slow one", a, b)
 	}
 	total := func(plan, link string) float64 {
 		p, o := plans[plan], options[link]
@@ -58,7 +72,9 @@ func TestLinks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tm := o.Profile.TimeOf(a.Online, o.Link, p.Attrs.Int("softspoken", 0))
+		e := extension(p)
+		tm := o.Profile.TimeOf(a.Online, o.Link, e)
+		tm.Ahead += o.Profile.StartTime(o.Link, e, otparams.Ristretto)
 		return tm.Online() + tm.Ahead + tm.Setup/o.reuse()
 	}
 	differ := map[string]bool{}
@@ -104,14 +120,38 @@ func TestChoices(t *testing.T) {
 	}
 }
 
-// Without a profile the extension is the one with fewest bytes; a given one stays.
+// Without a profile the extension is the one with fewest bytes, its start included; a given
+// one stays.
 func TestExtension(t *testing.T) {
+	for _, c := range []struct{ link, given, want string }{
+		{"", "", "softspoken8"}, {"", "softspoken2", "softspoken2"}, {"lan", "softspoken8", "softspoken8"},
+		{"1kbps,1ms", "", "softspoken8"}, {"", AnyFerret, "ferret10"}, {"lan", AnyFerret, "ferret10"}, {"", "ferret13", "ferret13"},
+	} {
+		if m, _ := lowered(t, c.link, Options{Extension: c.given}); m.Attrs.Ident("extension", "") != c.want {
+			t.Errorf("%+v: %s", c, m.Attrs.Ident("extension", ""))
+		}
+	}
 	for _, c := range []struct {
-		link        string
-		given, want int
-	}{{"", 0, 8}, {"", 2, 2}, {"lan", 8, 8}, {"1kbps,1ms", 0, 8}} {
-		if m, _ := lowered(t, c.link, Options{SoftSpoken: c.given}); m.Attrs.Int("softspoken", 0) != c.want {
-			t.Errorf("%+v: softspoken %d", c, m.Attrs.Int("softspoken", 0))
+		cots int64
+		link string
+		want string
+	}{{1000, "", "softspoken8"}, {1 << 20, "", "ferret11"}, {4 << 20, "", "ferret12"}, {1 << 30, "", "ferret12"}, {1 << 30, "1Mbps,50ms", "ferret13"}} {
+		o := Options{}
+		if c.link != "" {
+			o.Profile = cost.DefaultProfile()
+			if err := o.Link.Set(c.link); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, err := Extensions(cost.Cost{COTServerSends: c.cots}, o)
+		if err != nil || len(all) != len(otparams.Extensions()) || all[0].Name != c.want {
+			t.Errorf("%d over %q: %+v, %v", c.cots, c.link, all, err)
+		}
+	}
+	m := &ir.Module{}
+	for _, o := range []Options{{Extension: "ferret14"}, {Base: "rsa"}} {
+		if err := Finish(m, o); err == nil {
+			t.Errorf("%+v is accepted", o)
 		}
 	}
 }

@@ -26,10 +26,12 @@ type Options struct {
 	// downloads them in the clear and looks its rows up by itself.
 	PublicEmbedding bool
 
-	// SoftSpoken is the field size exponent of the OT extension, 2, 4 or 8:
-	// bytes per correlation fall as 16/k, work grows as 2^k/k. 0 means the
-	// fastest under the objective, or 8 if bytes are what counts.
-	SoftSpoken int
+	// Extension names the OT extension, one of package otparams, or [AnyFerret].
+	// Empty means the one that makes a run's correlations soonest under the
+	// objective, or with fewest bytes if those are what counts.
+	Extension string
+	// Base names the base OT, of package otparams. Empty means ristretto.
+	Base string
 
 	// Objective is what choices minimise.
 	Objective
@@ -91,7 +93,16 @@ func Finish(m *ir.Module, o Options) error {
 	if err != nil {
 		return fmt.Errorf("lower: %w", err)
 	}
-	m.Attrs.Set("softspoken", o.extension(total.Online))
+	e, err := o.extension(total.Online)
+	if err != nil {
+		return fmt.Errorf("lower: %w", err)
+	}
+	base, err := o.base()
+	if err != nil {
+		return fmt.Errorf("lower: %w", err)
+	}
+	m.Attrs.Set("extension", ir.Ident(e.Name))
+	m.Attrs.Set("base", ir.Ident(base))
 	if o.Profile != nil {
 		m.Attrs.Set("link", o.Link.String())
 	}

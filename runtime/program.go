@@ -3,8 +3,10 @@ package runtime
 import (
 	"fmt"
 
+	"nimbus/internal/otparams"
 	"nimbus/ir"
 	"nimbus/ir/plan"
+	"nimbus/runtime/corr"
 	"nimbus/runtime/he"
 	"nimbus/runtime/share"
 )
@@ -23,10 +25,10 @@ type Program struct {
 	// ClientSends and ServerSends are the exact numbers of correlated OTs that
 	// one run consumes, by sender.
 	ClientSends, ServerSends int
-	// SoftSpoken is the field size exponent of the OT extension: 2 costs least
-	// time, 8 fewest bytes.
-	SoftSpoken int
+	// Extension and Base name the OT extension and the base OT.
+	Extension, Base string
 
+	ext  corr.Extension
 	pool int // how many COTs are kept ahead, both directions together
 
 	funcs map[string]*ir.Func
@@ -56,14 +58,15 @@ func NewProgram(m *ir.Module) (*Program, error) {
 		Seq:         m.Attrs.Int("seq", 0),
 		ClientSends: m.Attrs.Int("cot_client_sends", 0),
 		ServerSends: m.Attrs.Int("cot_server_sends", 0),
-		SoftSpoken:  m.Attrs.Int("softspoken", 4),
+		Extension:   m.Attrs.Ident("extension", otparams.DefaultExtension),
+		Base:        m.Attrs.Ident("base", string(otparams.Ristretto)),
 		pool:        maxPool,
 		funcs:       map[string]*ir.Func{},
 		readers:     map[*ir.Value]int{},
 	}
 	var err error
-	if k := p.SoftSpoken; k != 2 && k != 4 && k != 8 {
-		return nil, fmt.Errorf("plan %s: softspoken = %d: want 2, 4 or 8", m.Name, k)
+	if p.ext, err = corr.Named(p.Extension, p.Base); err != nil {
+		return nil, fmt.Errorf("plan %s: %w", m.Name, err)
 	}
 	for _, f := range m.Funcs {
 		p.funcs[f.Name] = f

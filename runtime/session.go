@@ -191,7 +191,7 @@ func (s *Session) Prepare() (Phase, error) {
 // prepare is Prepare's work, the same on both sides.
 func (s *Session) prepare() error {
 	if !s.open {
-		c, err := corr.Setup(s.conn, s.party, corr.Config{Ext: corr.SoftSpoken{K: s.prog.SoftSpoken}}, s.rng.Child("corr"))
+		c, err := corr.Setup(s.conn, s.party, corr.Config{Ext: s.prog.ext}, s.rng.Child("corr"))
 		if err != nil {
 			return fmt.Errorf("base OT: %w", err)
 		}

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"nimbus/backend"
 	"nimbus/frontend/bristol"
+	"nimbus/internal/otparams"
 	"nimbus/ir"
 	"nimbus/ir/plan"
 	"nimbus/ir/weights"
@@ -37,7 +37,7 @@ func circuit(tb testing.TB, file string, blocks int, owners ...string) (*bristol
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := backend.Lower(m, backend.Options{SoftSpoken: 4}); err != nil {
+	if err := backend.Lower(m, backend.Options{Extension: "softspoken4"}); err != nil {
 		tb.Fatal(err)
 	}
 	account, err := backend.AccountOf(m)
@@ -222,10 +222,10 @@ func BenchmarkAES(b *testing.B) {
 	for range blocks {
 		values = append(values, make([]byte, aes.BlockSize))
 	}
-	for _, k := range []int{2, 4, 8} {
-		b.Run(fmt.Sprintf("softspoken=%d", k), func(b *testing.B) {
+	for _, extension := range otparams.Names() {
+		b.Run(extension, func(b *testing.B) {
 			m := m.Clone()
-			m.Attrs.Set("softspoken", k)
+			m.Attrs.Set("extension", ir.Ident(extension))
 			var offline, online time.Duration
 			for b.Loop() {
 				e := evaluate(b, m, blocks, true, values, values)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"nimbus/backend"
+	"nimbus/internal/otparams"
+	"nimbus/ir"
 	"nimbus/runtime/artifact"
 )
 
@@ -14,14 +16,16 @@ import (
 // account: base OTs, keys and correlations, to the byte.
 func TestOffline(t *testing.T) {
 	plans := []string{"io.share", "ot.trunc", "ot.mux", "ot.piecewise", "ot.rsqrt", "he.matmul_ss"}
-	for _, k := range []int{2, 4, 8} {
+	for i, extension := range otparams.Names() {
+		base := otparams.Bases()[i%2]
 		for _, c := range opCases(newRand(t, 1), 0) {
 			if !slices.Contains(plans, c.op) {
 				continue
 			}
-			t.Run(fmt.Sprintf("%s k=%d", c.op, k), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s %s %s", c.op, extension, base), func(t *testing.T) {
 				m := opPlan(t, c.op, c.text)
-				m.Attrs.Set("softspoken", k)
+				m.Attrs.Set("extension", ir.Ident(extension))
+				m.Attrs.Set("base", ir.Ident(base))
 				d, err := deploy(t.TempDir(), m, zeros(m))
 				if err != nil {
 					t.Fatal(err)

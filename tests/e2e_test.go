@@ -49,7 +49,7 @@ func deployModel(dir string, b *bundle.Bundle, m *ir.Module, src weights.Source)
 var embedded = sync.OnceValues(func() (*wholeModel, error) { return deployEmbedded(binaryDir, "s32.plan") })
 
 // deployEmbedded sets a client up for one of the embedded model's plans.
-func deployEmbedded(dir, name string) (*wholeModel, error) {
+func deployEmbedded(dir, name string, change ...ir.Attr) (*wholeModel, error) {
 	const model = "nimbus-sst2-tiny"
 	b, err := bundle.Open(model)
 	if err != nil {
@@ -66,6 +66,9 @@ func deployEmbedded(dir, name string) (*wholeModel, error) {
 	m, err := plan.Parse(name, string(text))
 	if err != nil {
 		return nil, err
+	}
+	for _, a := range change {
+		m.Attrs.Set(a.Name, a.Value)
 	}
 	src, err := b.Weights(frontend.Set{"seq": m.Attrs.Int("seq", 0)})
 	if err != nil {
@@ -195,6 +198,22 @@ func TestLongPlan(t *testing.T) {
 	defer session.stop()
 	m.compare(t, session, ownSentences[0])
 	m.compare(t, session, strings.Repeat("It starts slowly, finds its feet in the second act, and never looks back. ", 8))
+}
+
+// TestSilent runs the embedded model's plan with Ferret and the base OT against which no
+// quantum attack is known: the first runs of a session, which go through several iterations.
+func TestSilent(t *testing.T) {
+	m, err := deployEmbedded(t.TempDir(), "s32.plan", ir.Attr{Name: "extension", Value: ir.Ident("ferret10")}, ir.Attr{Name: "base", Value: ir.Ident("mlkem")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.close()
+	checkOffline(t, m.deployment)
+	session := m.start(t, options{})
+	defer session.stop()
+	for _, text := range ownSentences[:2] {
+		m.compare(t, session, text)
+	}
 }
 
 // TestPublicModel compiles a public BERT with a vocabulary of 30,522 words from

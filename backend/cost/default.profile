@@ -21,6 +21,10 @@
     "cot_softspoken_2": 15.25,
     "cot_softspoken_4": 11.16,
     "cot_softspoken_8": 31.44,
+    "cot_ferret_10": 24,
+    "cot_ferret_11": 25,
+    "cot_ferret_12": 26,
+    "cot_ferret_13": 36,
     "message": 2.98e+04
   }
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nimbus/backend/cost"
+	"nimbus/internal/otparams"
 )
 
 // A profile reads what it writes, and says what is wrong with a file that is
@@ -101,6 +102,10 @@ func TestTimeOf(t *testing.T) {
 	for i := range p.Nanoseconds {
 		p.Nanoseconds[i] = 1
 	}
+	soft8, err := otparams.Find("softspoken8")
+	if err != nil {
+		t.Fatal(err)
+	}
 	var l cost.Link
 	if err := l.Set("8kbps,10ms"); err != nil { // a byte takes 1 ms
 		t.Fatal(err)
@@ -111,26 +116,27 @@ func TestTimeOf(t *testing.T) {
 		cost  cost.Cost
 		bytes float64 // one after the other
 	}{{"server sends", one, float64(one.Bytes())}, {"both send", both, float64(both.Bytes()) / 2}} {
-		got := p.TimeOf(c.cost, l, 8)
+		got := p.TimeOf(c.cost, l, soft8)
 		if want := c.bytes*1e-3 + 0.01; math.Abs(got.Link-want) > 1e-9 {
 			t.Errorf("%s: %g s on the link, want %g", c.name, got.Link, want)
 		}
 		if got.Online() != got.Path+got.Link {
 			t.Errorf("%s: online is %g", c.name, got.Online())
 		}
-		if free := p.TimeOf(c.cost, cost.Link{}, 8); free.Link != 0 || free.Path != got.Path {
+		if free := p.TimeOf(c.cost, cost.Link{}, soft8); free.Link != 0 || free.Path != got.Path {
 			t.Errorf("%s: without a link %+v", c.name, free)
 		}
-		up, down := cost.COTBytes(c.cost.COTServerSends, 8), cost.COTBytes(c.cost.COTClientSends, 8)
+		up, _ := cost.COTBytes(c.cost.COTServerSends, soft8)
+		down, _ := cost.COTBytes(c.cost.COTClientSends, soft8)
 		if want := float64(c.cost.COTs())*1e-9 + float64(max(up, down))*1e-3; math.Abs(got.Ahead-want) > 1e-9 {
 			t.Errorf("%s: %g s ahead, want %g", c.name, got.Ahead, want)
 		}
 	}
-	if a, b := p.TimeOf(one, l, 8), p.TimeOf(both, l, 8); a.Path <= a.Client || a.Path <= a.Server || b.Client != b.Server || b.Path > b.Client+3e-9 {
+	if a, b := p.TimeOf(one, l, soft8), p.TimeOf(both, l, soft8); a.Path <= a.Client || a.Path <= a.Server || b.Client != b.Server || b.Path > b.Client+3e-9 {
 		t.Errorf("in turn %+v, at once %+v", a, b)
 	}
-	two := p.TimeOf(one.Add(both), l, 8)
-	sum := p.TimeOf(one, l, 8).Plus(p.TimeOf(both, l, 8))
+	two := p.TimeOf(one.Add(both), l, soft8)
+	sum := p.TimeOf(one, l, soft8).Plus(p.TimeOf(both, l, soft8))
 	if math.Abs(two.Online()-sum.Online()) > 1e-12 {
 		t.Errorf("%g s in sequence, %g and more one by one", two.Online(), sum.Online())
 	}

@@ -1,5 +1,7 @@
 package cost
 
+import "nimbus/internal/otparams"
+
 // Time is how long something takes, in seconds.
 type Time struct {
 	Client float64 `json:"client"` // the client computes online
@@ -19,15 +21,15 @@ func (t Time) Plus(u Time) Time {
 }
 
 // TimeOf predicts how long a cost takes between two machines of profile p, one
-// core a party, over link l, with correlations made by SoftSpoken of parameter k:
+// core a party, over link l, with correlations made by extension e:
 //
 //	online = Σ steps on the path · ns + half-rounds · message + bytes on the path / rate + half-rounds · RTT/2
 //	ahead  = Σ steps ahead · ns + COTs · (ns to make one) + their bytes / rate
 //	setup  = Σ the server's steps · ns + bytes / rate
 //
-// Left out: elements moved or added locally, and what a pipeline hides.
-func (p *Profile) TimeOf(c Cost, l Link, k int) Time {
-	up, down := COTBytes(c.COTServerSends, k), COTBytes(c.COTClientSends, k)
+// Left out: base OTs and the start of the extension, elements moved or added locally, and what a pipeline hides.
+func (p *Profile) TimeOf(c Cost, l Link, e otparams.Extension) Time {
+	up, down := MakingBytes(c, e)
 	var messages Counts
 	messages[Message] = int64(c.Depth())
 	return Time{
@@ -35,7 +37,7 @@ func (p *Profile) TimeOf(c Cost, l Link, k int) Time {
 		Server: p.Seconds(c.Work.Server),
 		Path:   p.Seconds(c.Work.Path) + p.Seconds(messages),
 		Link:   l.seconds(c.Work.Path[Byte], c.Depth()),
-		Ahead:  p.Seconds(c.Work.Ahead) + p.Seconds(Making(c.COTs(), k)) + l.seconds(max(up, down), 0),
+		Ahead:  p.Seconds(c.Work.Ahead) + p.Seconds(Making(c.COTs(), e)) + l.seconds(max(up, down), 0),
 		Setup:  p.Seconds(c.Work.Setup) + l.seconds(c.Setup, 0),
 	}
 }
@@ -49,10 +51,9 @@ func (p *Profile) Seconds(n Counts) float64 {
 	return ns * 1e-9
 }
 
-// Making is the work of making n correlated OTs with SoftSpoken of parameter k,
-// at either party.
-func Making(n int64, k int) (c Counts) {
-	if step, ok := extensionStep[k]; ok {
+// Making is the work of making n correlated OTs with an extension, at either party.
+func Making(n int64, e otparams.Extension) (c Counts) {
+	if step, ok := extensionStep[e.Name]; ok {
 		c[step] = n
 	}
 	return c

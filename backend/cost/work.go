@@ -24,7 +24,11 @@ const (
 	COT2                   // a correlated OT made by SoftSpoken, k = 2
 	COT4                   // k = 4
 	COT8                   // k = 8
-	Message                // one message: what waiting for it takes besides the link
+	Ferret10               // by Ferret with the smallest set
+	Ferret11
+	Ferret12
+	Ferret13
+	Message // one message: what waiting for it takes besides the link
 	steps
 )
 
@@ -48,6 +52,10 @@ var stepTable = [steps]struct{ name, doc string }{
 	COT2:       {"cot_softspoken_2", "a correlated OT made, SoftSpoken k = 2"},
 	COT4:       {"cot_softspoken_4", "a correlated OT made, SoftSpoken k = 4"},
 	COT8:       {"cot_softspoken_8", "a correlated OT made, SoftSpoken k = 8"},
+	Ferret10:   {"cot_ferret_10", "a correlated OT made, Ferret with blocks of 2^10"},
+	Ferret11:   {"cot_ferret_11", "a correlated OT made, Ferret with blocks of 2^11"},
+	Ferret12:   {"cot_ferret_12", "a correlated OT made, Ferret with blocks of 2^12"},
+	Ferret13:   {"cot_ferret_13", "a correlated OT made, Ferret with blocks of 2^13"},
 	Message:    {"message", "a message on its way, besides the link"},
 }
 
@@ -66,9 +74,11 @@ func Steps() []Step {
 	return out
 }
 
-// extensionStep is the step that makes a correlated OT with SoftSpoken of
-// parameter k.
-var extensionStep = map[int]Step{2: COT2, 4: COT4, 8: COT8}
+// extensionStep is the step that makes a correlated OT with an extension.
+var extensionStep = map[string]Step{
+	"softspoken2": COT2, "softspoken4": COT4, "softspoken8": COT8,
+	"ferret10": Ferret10, "ferret11": Ferret11, "ferret12": Ferret12, "ferret13": Ferret13,
+}
 
 // Counts is how often each step occurs.
 type Counts [steps]int64

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"nimbus/backend"
 	"nimbus/backend/cost"
+	"nimbus/internal/otparams"
 	"nimbus/runtime"
 )
 
@@ -26,7 +28,7 @@ is compared with the plan's fixed-point twin: a wrong one is an error.
           a .model description, or one of bert-base, bert-large, minilm
   block   one encoder layer, between the LayerNorms around it; -layers takes more
   gemm    modular and 64-bit multiply-adds of the linear layers
-  ot      correlated OTs made in a second, for k = 2, 4 and 8
+  ot      correlated OTs made in a second, with each extension
   profile how long each step of a protocol takes on this machine, one core a party:
           what -profile FILE alone does, and writes to FILE for nimbusc
   cmp     comparisons in a second: 11 bits, two cuts, correlations made ahead
@@ -42,7 +44,7 @@ enough.`,
 		fs.IntVar(&o.tokens, "tokens", 32, "length of the input: an embedded model's smallest plan for at least `N` tokens, else exactly N")
 		fs.Var(&o.link, "link", linkUsage)
 		fs.IntVar(&o.cores, "cores", 0, "hold each party to `N` cores (default: both share all)")
-		fs.IntVar(&o.softSpoken, "softspoken", 8, "field size exponent `K` of the OT extension of a plan compiled here: 2, 4 or 8")
+		extensionFlags(fs, &o.lower)
 		fs.IntVar(&o.parts, "parts", 1, "cut the layers of a plan compiled here into `N` parts that overlap")
 		fs.IntVar(&o.runs, "runs", 3, "run the inference `N` times, each over a connection of its own")
 		fs.StringVar(&o.profile, "profile", "", "write this machine's profile to `FILE`; of model and block: predict times with the one in FILE")
@@ -63,10 +65,11 @@ enough.`,
 }
 
 type benchOptions struct {
-	what, model, profile                           string
-	layers, tokens, cores, softSpoken, parts, runs int
-	link                                           cost.Link
-	json, ops                                      bool
+	what, model, profile               string
+	layers, tokens, cores, parts, runs int
+	link                               cost.Link
+	lower                              backend.Options // of a plan compiled here
+	json, ops                          bool
 }
 
 func bench(ctx context.Context, o benchOptions) error {
@@ -82,8 +85,8 @@ func bench(ctx context.Context, o benchOptions) error {
 	case o.layers < 0:
 		return usagef("%d layers, expected at least one", o.layers)
 	}
-	if k := o.softSpoken; k != 2 && k != 4 && k != 8 {
-		return usagef("-softspoken is 2, 4 or 8, got %d", k)
+	if err := checkExtension(o.lower); err != nil {
+		return err
 	}
 	switch o.what {
 	case "model", "block":
@@ -134,22 +137,38 @@ func print(o benchOptions, result any, people func()) error {
 	return nil
 }
 
+// extensionFlags say how the correlated OTs of a plan compiled here are made.
+func extensionFlags(fs *flag.FlagSet, o *backend.Options) {
+	fs.StringVar(&o.Extension, "extension", "", "OT extension `NAME` of a plan compiled here: "+strings.Join(otparams.Names(), ", ")+", or "+backend.AnyFerret+" (default: what suits the plan)")
+	fs.StringVar(&o.Base, "base", string(otparams.Ristretto), "base OT `NAME` of a plan compiled here: ristretto or mlkem")
+}
+
+func checkExtension(o backend.Options) error {
+	if err := backend.CheckExtension(o.Extension); err != nil {
+		return usagef("-extension: %v", err)
+	}
+	if _, err := otparams.FindBase(o.Base); err != nil {
+		return usagef("-base: %v", err)
+	}
+	return nil
+}
+
 // benchResult is what bench -json prints of a model or block. Times are the
 // client's, of the run that was answered soonest. Pools that are refilled between
 // ops, as a large plan's are, count as offline.
 type benchResult struct {
-	What       string `json:"what"`
-	Model      string `json:"model"`
-	Synthetic  bool   `json:"synthetic_weights"`
-	Layers     int    `json:"layers"`
-	Length     int    `json:"length"` // tokens
-	Link       string `json:"link"`
-	Cores      int    `json:"cores"`  // of each party; 0: both share all
-	Pinned     bool   `json:"pinned"` // each party has its cores to itself
-	CPUs       int    `json:"cpus"`
-	GOARCH     string `json:"goarch"`
-	SoftSpoken int    `json:"softspoken"`
-	Plan       string `json:"plan"` // digest
+	What      string `json:"what"`
+	Model     string `json:"model"`
+	Synthetic bool   `json:"synthetic_weights"`
+	Layers    int    `json:"layers"`
+	Length    int    `json:"length"` // tokens
+	Link      string `json:"link"`
+	Cores     int    `json:"cores"`  // of each party; 0: both share all
+	Pinned    bool   `json:"pinned"` // each party has its cores to itself
+	CPUs      int    `json:"cpus"`
+	GOARCH    string `json:"goarch"`
+	Extension string `json:"extension"`
+	Plan      string `json:"plan"` // digest
 
 	Seconds        float64 `json:"seconds"` // online, with full pools
 	OfflineSeconds float64 `json:"offline_seconds"`

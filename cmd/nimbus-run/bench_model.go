@@ -41,7 +41,7 @@ func benchModel(ctx context.Context, o benchOptions, t *target, profile *cost.Pr
 	out := &benchResult{
 		What: o.what, Model: t.name, Synthetic: t.synthetic, Layers: prog.Module.Attrs.Int("layers", 0), Length: prog.Seq,
 		Link: o.link.String(), Cores: o.cores, Pinned: hold.pinned, CPUs: goruntime.NumCPU(), GOARCH: goruntime.GOARCH,
-		SoftSpoken: prog.SoftSpoken, Plan: prog.Digest.String(), Tolerance: prog.Module.Attrs.Int("tolerance", 0),
+		Extension: prog.Extension, Plan: prog.Digest.String(), Tolerance: prog.Module.Attrs.Int("tolerance", 0),
 	}
 	if out.Predicted, err = predictRun(prog, profile, o.link); err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nimbus/backend/cost"
+	"nimbus/internal/otparams"
 	"nimbus/internal/prg"
 	"nimbus/internal/z2k"
 	"nimbus/runtime/corr"
@@ -150,11 +151,20 @@ func timed(conn transport.Conn, f func() error) (time.Duration, int64, error) {
 	return time.Since(start), d.BytesSent + d.BytesReceived, nil
 }
 
+// setupCOT makes ready to make correlated OTs with the named extension.
+func setupCOT(conn transport.Conn, party int, name string) (*corr.Corr, error) {
+	ext, err := corr.Named(name, string(otparams.Ristretto))
+	if err != nil {
+		return nil, err
+	}
+	return corr.Setup(conn, party, corr.Config{Ext: ext}, prg.Fresh())
+}
+
 // pairOT makes correlated OTs that the client receives.
 func pairOT(conn transport.Conn, party int, r *kernelResult) error {
 	const n, runs = 1 << 21, 4 // the first run touches the pools' memory
-	for _, k := range []int{2, 4, 8} {
-		c, err := corr.Setup(conn, party, corr.Config{Ext: corr.SoftSpoken{K: k}}, prg.Fresh())
+	for _, name := range otparams.Names() {
+		c, err := setupCOT(conn, party, name)
 		if err != nil {
 			return err
 		}
@@ -169,7 +179,7 @@ func pairOT(conn transport.Conn, party int, r *kernelResult) error {
 			if err != nil {
 				return err
 			}
-			rate := newRate(fmt.Sprintf("COT, SoftSpoken k = %d", k), n, took)
+			rate := newRate("COT, "+name, n, took)
 			if rate.Bytes = bytes; rate.PerSecond > best.PerSecond {
 				best = rate
 			}

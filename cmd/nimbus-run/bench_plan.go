@@ -130,7 +130,7 @@ func cachedPlan(ctx context.Context, o benchOptions, t *target) (string, error) 
 	if _, serr := os.Stat(t.weights); err != nil || serr != nil {
 		model = t.weights
 	}
-	args := []string{"-seq", fmt.Sprint(o.tokens), "-softspoken", fmt.Sprint(o.softSpoken), "-parts", fmt.Sprint(o.parts)}
+	args := []string{"-seq", fmt.Sprint(o.tokens), "-extension", o.lower.Extension, "-base", o.lower.Base, "-parts", fmt.Sprint(o.parts)}
 	for _, s := range t.set {
 		args = append(args, "-set", s)
 	}
@@ -179,13 +179,13 @@ var planCommand = &command{
 		fs.Var(set, "set", "")
 		parts := fs.Int("parts", 1, "")
 		var lower backend.Options
-		fs.IntVar(&lower.SoftSpoken, "softspoken", 8, "")
+		extensionFlags(fs, &lower)
 		return func(_ context.Context, args []string) error {
 			if len(args) != 1 || *out == "" {
 				return usagef("wants a model and -o")
 			}
-			if k := lower.SoftSpoken; k != 2 && k != 4 && k != 8 {
-				return usagef("-softspoken is 2, 4 or 8, got %d", k)
+			if err := checkExtension(lower); err != nil {
+				return err
 			}
 			lower.Reuse = backend.DefaultReuse
 			m, err := compileBench(args[0], set, *seq, *parts, lower)

@@ -12,6 +12,7 @@ import (
 
 	"nimbus/backend/cost"
 	"nimbus/backend/params"
+	"nimbus/internal/otparams"
 	"nimbus/internal/packing"
 	"nimbus/internal/prg"
 	"nimbus/runtime/artifact"
@@ -207,13 +208,13 @@ func byteTrials(conn transport.Conn, party int) ([]trial, error) {
 func cotTrials(conn transport.Conn, party int) ([]trial, error) {
 	const n = 1 << 19
 	var out []trial
-	for _, k := range []int{2, 4, 8} {
-		c, err := corr.Setup(conn, party, corr.Config{Ext: corr.SoftSpoken{K: k}}, prg.Fresh())
+	for _, e := range otparams.Extensions() {
+		c, err := setupCOT(conn, party, e.Name)
 		if err != nil {
 			return nil, err
 		}
-		made := cost.Making(n, k)
-		out = append(out, trial{name: fmt.Sprintf("SoftSpoken %d", k), steps: [2]cost.Counts{made, made},
+		made := cost.Making(n, e)
+		out = append(out, trial{name: e.Name, steps: [2]cost.Counts{made, made},
 			ready: func() error { return drain(c) },
 			run: func() error { // each sends half of them
 				return c.Prefill(n/2, n/2)

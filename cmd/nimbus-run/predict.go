@@ -3,6 +3,7 @@ package main
 import (
 	"nimbus/backend"
 	"nimbus/backend/cost"
+	"nimbus/internal/otparams"
 	"nimbus/ir"
 	"nimbus/runtime"
 )
@@ -10,6 +11,10 @@ import (
 // predict writes beside what a party measured of each op what the plan's
 // account says, with times by the profile over the link.
 func predict(prog *runtime.Program, reports []*runtime.Report, profile *cost.Profile, link cost.Link) error {
+	extension, err := otparams.Find(prog.Extension)
+	if err != nil {
+		return err
+	}
 	predicted := map[string]*runtime.Prediction{}
 	for _, op := range prog.Main.Body {
 		c, err := cost.Of(op)
@@ -20,7 +25,7 @@ func predict(prog *runtime.Program, reports []*runtime.Report, profile *cost.Pro
 			predicted["%"+op.Results[0].Name] = &runtime.Prediction{
 				BytesSent: c.C2S, BytesReceived: c.S2C, Rounds: float64(c.Depth()) / 2,
 				COTClientSends: c.COTClientSends, COTServerSends: c.COTServerSends,
-				Seconds: profile.TimeOf(c, link, prog.SoftSpoken).Online(),
+				Seconds: profile.TimeOf(c, link, extension).Online(),
 			}
 		}
 	}
@@ -45,5 +50,5 @@ func predictRun(prog *runtime.Program, profile *cost.Profile, link cost.Link) (c
 	if err != nil {
 		return cost.Time{}, err
 	}
-	return profile.TimeOf(account.Online, link, prog.SoftSpoken), nil
+	return profile.TimeOf(account.Online, link, account.Extension), nil
 }

@@ -23,12 +23,12 @@ type circuitFlags struct {
 	blocks int
 	owners string
 
-	extension bool // -softspoken is given
+	extension bool // -extension is given
 }
 
-// circuitSoftSpoken is the OT extension's field for a circuit, unless -softspoken
+// circuitExtension is the OT extension for a circuit, unless -extension
 // is given: a circuit is nothing but COTs, and making them takes least time so.
-const circuitSoftSpoken = 4
+const circuitExtension = "softspoken4"
 
 func (f *circuitFlags) flags(fs *flag.FlagSet) {
 	fs.IntVar(&f.blocks, "blocks", 1, "of a circuit: compute it `N` times at once")
@@ -39,8 +39,8 @@ func (f *circuitFlags) flags(fs *flag.FlagSet) {
 func (f *circuitFlags) check(fs *flag.FlagSet, circuit bool) (err error) {
 	fs.Visit(func(g *flag.Flag) {
 		switch g.Name {
-		case "o", "link", "profile", "minimise":
-		case "softspoken":
+		case "o", "base", "link", "profile", "minimise":
+		case "extension":
 			f.extension = true
 		case "blocks", "owners":
 			if !circuit {
@@ -77,7 +77,7 @@ func (f *circuitFlags) compile(file string, lower backend.Options) (*ir.Module, 
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if !f.extension && lower.Profile == nil {
-		lower.SoftSpoken = circuitSoftSpoken
+		lower.Extension = circuitExtension
 	}
 	if err := backend.Lower(m, lower); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nimbus/backend"
+	"nimbus/internal/otparams"
 	"nimbus/ir"
 	"nimbus/ir/plan"
 	"nimbus/passes"
@@ -30,8 +31,8 @@ ranges: written in the text as range = [lo, hi], or seen on the inputs that -tex
 
 A file that ends in .txt is a boolean circuit in Bristol Fashion. Its plan computes as many -blocks at
 once, with a round trip per level of AND gates; -owners says whose the circuit's inputs are, in order.
-The client learns the outputs. Of the other flags -o, -softspoken, -link and -profile apply; without a link
--softspoken is 4 by default.
+The client learns the outputs. Of the other flags -o, -extension, -base, -link and -profile apply; without
+a link the extension is softspoken4 by default.
 
 Of several ways to run an op, compile takes the one with the fewest bytes, whatever the machine. With
 -link it takes the one that is soonest over that link, by the times of a machine's -profile: tiles,
@@ -100,7 +101,8 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 	f.budget = budgets{}
 	fs.Var(f.budget, "error-budget", budgetUsage)
 	fs.IntVar(&f.lower.Reuse, "reuse", backend.DefaultReuse, "expect `N` inferences per setup: what weighs setup bytes against online bytes")
-	fs.IntVar(&f.lower.SoftSpoken, "softspoken", 0, "field size exponent `K` of the OT extension, 2, 4 or 8: larger means fewer offline bytes and more work (default 8, or what suits the -link)")
+	fs.StringVar(&f.lower.Extension, "extension", "", "OT extension `NAME`, by falling offline bytes: "+strings.Join(otparams.Names(), ", ")+"; or "+backend.AnyFerret+", the ferret that suits the plan (default: what suits the plan and the -link)")
+	fs.StringVar(&f.lower.Base, "base", string(otparams.Ristretto), "base OT `NAME`: ristretto, or mlkem, against which no quantum attack is known")
 	f.link.flags(fs, "choose what is soonest over a `LINK`")
 	fs.StringVar(&f.minimise, "minimise", "", "with -link: `WHAT` counts, online (the default) or all, which counts what goes ahead of the input too")
 	fs.BoolVar(&f.lower.PublicEmbedding, "public-embedding", false, "publish the embedding tables: the client looks its rows up in the clear, and learns the tables")
@@ -117,8 +119,11 @@ func (f *compileFlags) check() error {
 	if f.lower.Reuse < 1 {
 		return usagef("-reuse is a number of inferences, got %d", f.lower.Reuse)
 	}
-	if k := f.lower.SoftSpoken; k != 0 && k != 2 && k != 4 && k != 8 {
-		return usagef("-softspoken is 2, 4 or 8, got %d", k)
+	if err := backend.CheckExtension(f.lower.Extension); err != nil {
+		return usagef("-extension: %v", err)
+	}
+	if _, err := otparams.FindBase(f.lower.Base); err != nil {
+		return usagef("-base: %v", err)
 	}
 	var err error
 	if f.lower.Objective, err = f.link.objective(f.minimise); err != nil {
@@ -192,7 +197,8 @@ func summarise(w io.Writer, name string, p *ir.Module) error {
 	size := sizeText(p.Attrs.Int("seq", 0), p.Attrs.Int("blocks", 0))
 	fmt.Fprintf(w, "%s: %d ops for %s\n", name, len(p.Func("main").Body)-1, size)
 	fmt.Fprintf(w, "  setup   %s once, server to client\n", bytesText(t.Setup))
-	fmt.Fprintf(w, "  offline %s to the server, %s to the client, before each run\n", bytesText(account.Offline.C2S), bytesText(account.Offline.S2C))
+	fmt.Fprintf(w, "  offline %s to the server, %s to the client, before each run; COTs by %s from %s\n",
+		bytesText(account.Offline.C2S), bytesText(account.Offline.S2C), account.Extension.Name, account.Base)
 	fmt.Fprintf(w, "  online  %s to the server, %s to the client, %s rounds\n", bytesText(t.C2S), bytesText(t.S2C), roundsText(t.Depth()))
 	fmt.Fprintf(w, "  COTs    %d from the client, %d from the server\n", t.COTClientSends, t.COTServerSends)
 	if tol, ok := p.Attrs.Get("tolerance"); ok {

@@ -12,6 +12,7 @@ import (
 	"nimbus/backend"
 	"nimbus/backend/cost"
 	"nimbus/backend/rules"
+	"nimbus/internal/otparams"
 	"nimbus/ir"
 	"nimbus/ir/plan"
 )
@@ -100,6 +101,7 @@ type explanation struct {
 	Offline price `json:"offline"`
 	// Extension is the choice of the OT extension.
 	Extension *choiceLine `json:"extension,omitempty"`
+	Base      string      `json:"base"` // OT
 }
 
 // choiceLine says what was chosen among several, and what else there was.
@@ -150,11 +152,11 @@ type price struct {
 type pricer struct {
 	profile *cost.Profile
 	link    cost.Link
-	k       int // of the OT extension
+	makes   otparams.Extension // the COTs
 }
 
 func (p pricer) priceOf(c cost.Cost) price {
-	return price{c.C2S, c.S2C, c.COTs(), float64(c.Depth()) / 2, c.Setup, c.HEMul, p.profile.TimeOf(c, p.link, p.k)}
+	return price{c.C2S, c.S2C, c.COTs(), float64(c.Depth()) / 2, c.Setup, c.HEMul, p.profile.TimeOf(c, p.link, p.makes)}
 }
 
 // explain prices p over the link of l, or the one that p was compiled for.
@@ -178,17 +180,21 @@ func explain(p *ir.Module, l linkFlags, reuse int) (*explanation, error) {
 	if l.given || made != "" {
 		objective = backend.Objective{Profile: by, Link: l.link}
 	}
-	options := backend.Options{Reuse: reuse, Objective: objective}
+	options := backend.Options{Reuse: reuse, Objective: objective, Base: string(account.Base)}
 	ways, err := backend.Choices(p, options)
 	if err != nil {
 		ways = nil // a plan written by hand may rest on other bounds than the compiler's
 	}
-	prices := pricer{by, l.link, p.Attrs.Int("softspoken", 4)}
+	prices := pricer{by, l.link, account.Extension}
 	priceOf := prices.priceOf
 	e := &explanation{Plan: p.Name, Digest: plan.DigestOf(p).String(), Seq: p.Attrs.Int("seq", 0), Blocks: p.Attrs.Int("blocks", 0), Total: priceOf(account.Online), Offline: priceOf(account.Offline),
-		Link: l.link.String(), Machine: by.Machine, Memory: account.Memory()}
+		Link: l.link.String(), Machine: by.Machine, Memory: account.Memory(), Base: string(account.Base)}
 	if account.Online.COTs() > 0 {
-		e.Extension = choose(backend.Extensions(account.Online, options), func(c backend.Choice) bool { return c.OfPlan(p) }, objective)
+		all, err := backend.Extensions(account.Online, options)
+		if err != nil {
+			return nil, err
+		}
+		e.Extension = choose(all, func(c backend.Choice) bool { return c.OfPlan(p) }, objective)
 	}
 	why := map[string]string{}
 	for _, r := range rules.All() {

@@ -126,9 +126,12 @@ func (s LPN) Bytes(n int64) int64 { return s.TreesFor(n) * int64(s.Depth) * bloc
 // since what SoftSpoken makes is the larger part of a session's start. ok is false for
 // that set itself, which starts from SoftSpoken.
 func (s LPN) Start() (start LPN, ok bool) {
-	start = extensions[slices.IndexFunc(extensions, Extension.Silent)].LPN
+	start = Smallest().LPN
 	return start, s != start
 }
+
+// Smallest is Ferret with the smallest set.
+func Smallest() Extension { return extensions[slices.IndexFunc(extensions, Extension.Silent)] }
 
 // A Base is a base OT, by its name in a plan.
 type Base string

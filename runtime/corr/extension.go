@@ -5,7 +5,9 @@ import (
 	"math"
 
 	"nimbus/internal/kernel"
+	"nimbus/internal/otparams"
 	"nimbus/internal/prg"
+	"nimbus/runtime/corr/baseot"
 	"nimbus/runtime/transport"
 )
 
@@ -64,6 +66,28 @@ type Receiver interface {
 	// random choice bits, 8 per byte from the low end. len(keys) = 8·len(choice)
 	// is a multiple of Granule.
 	Extend(keys []Block, choice []byte) error
+}
+
+// schemes are the base OTs by their names in plans.
+var schemes = map[otparams.Base]baseot.Scheme{
+	otparams.Ristretto: baseot.Ristretto{},
+	otparams.MLKEM:     baseot.MLKEM{},
+}
+
+// Named returns the extension and base OT that a plan names.
+func Named(extension, base string) (Extension, error) {
+	e, err := otparams.Find(extension)
+	if err != nil {
+		return nil, err
+	}
+	b, err := otparams.FindBase(base)
+	if err != nil {
+		return nil, err
+	}
+	if e.Silent() {
+		return Ferret{LPN: e.LPN, Base: schemes[b]}, nil
+	}
+	return SoftSpoken{K: e.Field, Base: schemes[b]}, nil
 }
 
 // Config selects how COTs are made.
