@@ -99,6 +99,9 @@ var common = []AttrSpec{
 	{Name: "part", Kind: Word, Doc: "which part of a layer: qkv, softmax, gelu and so on, for accounts and reports"},
 	{Name: "range", Kind: Reals, Doc: "[lo, hi]: where the result's real values lie"},
 	{Name: "bound", Kind: Word, Doc: "what range rests on", OneOf: []string{"proved", "clamped", "calibrated"}},
+	{Name: "modular", Kind: Flag, Doc: "range need not fit the ring: a product reads the value, modulo that ring"},
+	{Name: "proved", Kind: Reals, Doc: "[lo, hi]: where the result's real values lie for every input"},
+	{Name: "proof", Kind: Word, Doc: "the argument that proves it; nimbusc help passes, bound"},
 }
 
 // CommonAttrs lists the attributes that every op may have.

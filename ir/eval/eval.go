@@ -18,6 +18,8 @@ type Value struct {
 	Type ir.Type
 	Real []float64
 	Ring []uint64
+
+	exact []int64 // what Ring stands for, where the ring has lost it: see exact.go
 }
 
 // Floats is an input of real numbers.
@@ -60,8 +62,8 @@ type Options struct {
 
 	// Exceeded is told how many elements went outside what an op of fx or of a
 	// plan assumes (a truncation's two free bits, the range an inverse is made
-	// for, the bits a comparison keeps, a narrower ring) or outside the op's
-	// range attribute.
+	// for, the bits a comparison keeps, a narrower ring, the ring of a product or
+	// a sum) or outside the op's range attribute.
 	Exceeded func(f *ir.Func, op *ir.Op, n int)
 
 	// Perturb, if set, makes every step that rounds err as the protocol does:
@@ -292,15 +294,9 @@ func (p *Program) report(f *ir.Func, s *step) {
 	if p.opt.Exceeded == nil {
 		return
 	}
-	if r := s.op.Attrs.Floats("range"); len(r) == 2 {
-		for _, v := range s.out {
-			for _, x := range v.Reals() {
-				if x < r[0] || x > r[1] {
-					s.exceeded++
-				}
-			}
-		}
-	}
+	s.carry()
+	s.misread()
+	s.outside(s.op)
 	if s.exceeded > 0 {
 		p.opt.Exceeded(f, s.op, s.exceeded)
 	}

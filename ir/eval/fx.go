@@ -229,17 +229,20 @@ func fxSum(s *step) error {
 }
 
 func fxShrink(s *step) error {
-	x, l := s.x(0)
-	out, d := make([]uint64, len(x)), s.op.Attrs.Int("bits", 0)
-	if s.exact() {
+	if d := s.op.Attrs.Int("bits", 0); s.exact() {
+		x, l := s.x(0)
+		out := make([]uint64, len(x))
 		fixed.Shrinks(out, x, l, d)
 		s.ring(out)
 		return nil
 	}
+	d := s.op.Attrs.Int("bits", 0)
+	x := s.meant(0)
+	meant := make([]int64, len(x))
 	for i, v := range x {
-		out[i] = s.shrink(v, l, d)
+		meant[i] = s.round(v, d)
 	}
-	s.ring(out)
+	s.narrow(meant)
 	return nil
 }
 
@@ -264,34 +267,33 @@ func fxLow(s *step) error {
 }
 
 func fxReduce(s *step) error {
-	x, l := s.x(0)
-	out, w := make([]uint64, len(x)), s.elem().Width
-	z2k.Reduce(out, x, w)
-	for i, v := range x {
-		s.count(z2k.Signed(v, l) != z2k.Signed(out[i], w))
+	if x, _ := s.x(0); s.exact() {
+		out := make([]uint64, len(x))
+		z2k.Reduce(out, x, s.elem().Width)
+		s.ring(out)
+		return nil
 	}
-	s.ring(out)
+	s.narrow(s.meant(0))
 	return nil
 }
 
 // fxTrunc is also extend, which has no bits to drop.
 func fxTrunc(s *step) error {
 	x, l := s.x(0)
-	out, d, w := make([]uint64, len(x)), s.op.Attrs.Int("bits", 0), s.elem().Width
 	if s.exact() {
-		fixed.Truncs(out, x, l, d, w)
+		out := make([]uint64, len(x))
+		fixed.Truncs(out, x, l, s.op.Attrs.Int("bits", 0), s.elem().Width)
 		s.ring(out)
 		return nil
 	}
+	d, w := s.op.Attrs.Int("bits", 0), s.elem().Width
+	meant := make([]int64, len(x))
 	for i, v := range x {
-		out[i] = s.trunc(v, l, d, w)
-		if w > l-d {
-			s.count(fixed.BitLen(z2k.Signed(v, l)) > l-1)
-		} else {
-			s.count(fixed.BitLen(z2k.Signed(v, l)) > w+d)
-		}
+		e := z2k.Signed(v, l)
+		meant[i] = s.round(e, d)
+		s.count(w > l-d && fixed.BitLen(e) > l-1)
 	}
-	s.ring(out)
+	s.narrow(meant)
 	return nil
 }
 
@@ -299,17 +301,16 @@ func fxTrunc(s *step) error {
 func fxCast(s *step) error {
 	x, l := s.x(0)
 	from, to := s.in[0].Type.Elem, s.elem()
-	out := make([]uint64, len(x))
+	meant := make([]int64, len(x))
 	for i, v := range x {
+		e := z2k.Signed(v, l)
 		if d := from.Frac - to.Frac; d >= 0 {
-			out[i] = s.trunc(v, l, d, to.Width)
-			s.count(fixed.BitLen(z2k.Signed(v, l)) > to.Width+d)
+			meant[i] = s.round(e, d)
 		} else {
-			out[i] = z2k.FromInt(z2k.Signed(v, l)<<-d, to.Width)
-			s.count(fixed.BitLen(z2k.Signed(v, l))-d > to.Width)
+			meant[i] = e << -d
 		}
 	}
-	s.ring(out)
+	s.narrow(meant)
 	return nil
 }
 
@@ -429,26 +430,29 @@ func fxPiecewise(s *step) error {
 func fxInverse(s *step) error {
 	steps := s.p.specs[s.op].(*fixed.InverseSteps)
 	x, l := s.x(0)
-	lo, hi := int64(1)<<s.op.Attrs.Int("lo", 0), int64(1)<<s.op.Attrs.Int("hi", 0)
+	least, hi := int64(1)<<s.op.Attrs.Int("lo", 0), int64(1)<<s.op.Attrs.Int("hi", 0)
+	if s.op.Attrs.Ident("bound", "") == "proved" {
+		least = 0 // less than lo gives a result that is bounded, and its range says how
+	}
 	out := make([]uint64, len(x))
 	for i, v := range x {
 		out[i] = s.inverse(steps, l, v)
 		e := z2k.Signed(v, l)
-		s.count(e < lo || e >= hi)
+		s.count(e < least || e >= hi)
 	}
 	s.ring(out)
 	return nil
 }
 
-// raw is argument i as signed integers, unscaled.
+// raw is argument i as the integers it means, unscaled.
 func (s *step) raw(i int) []float64 {
 	if i >= len(s.in) {
 		return nil
 	}
-	v := s.in[i]
-	out := make([]float64, len(v.Ring))
-	for j, x := range v.Ring {
-		out[j] = float64(z2k.Signed(x, v.Type.Elem.Width))
+	ints := s.meant(i)
+	out := make([]float64, len(ints))
+	for j, x := range ints {
+		out[j] = float64(x)
 	}
 	return out
 }

@@ -211,7 +211,7 @@ func TestNoise(t *testing.T) {
 }
 
 func TestExceeded(t *testing.T) {
-	x := []int{100, -128, 1, 127}
+	x := []int{100, -128, 1, 126}
 	in := map[string]Value{"x": Ints(x)}
 	for _, c := range []struct {
 		op, typ string

@@ -35,6 +35,14 @@ func (s *step) drop(x int64, d int) int64 {
 	return r
 }
 
+// round drops d bits of an integer, in whatever ring it lies.
+func (s *step) round(x int64, d int) int64 {
+	if s.p.opt.Perturb == nil {
+		return z2k.Signed(fixed.Trunc(uint64(x), 64, d, 64), 64)
+	}
+	return s.drop(x, d)
+}
+
 func (s *step) shrink(x uint64, l, d int) uint64 {
 	if s.p.opt.Perturb == nil {
 		return fixed.Shrink(x, l, d)
