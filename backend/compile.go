@@ -17,7 +17,7 @@ type Job struct {
 	Source   weights.Source   // the owner's weights
 	Examples []passes.Example // calibration inputs
 	Pipeline []passes.Pass    // nil means passes.Default
-	Passes   passes.Options   // Observe and Stats are filled in
+	Passes   passes.Options   // Observe, Stats and Source are filled in
 	Lower    Options          // how cost decides
 	Dump     passes.Dump      // told of every change
 }
@@ -32,6 +32,9 @@ func Compile(m *ir.Module, j Job) error {
 	o := j.Passes
 	if o.Stats == nil && o.Observe == nil {
 		o.Observe = func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, j.Source, j.Examples) }
+	}
+	if o.Source == nil {
+		o.Source = j.Source
 	}
 	if err := passes.Run(m, pipeline, &o, j.Dump); err != nil {
 		return err

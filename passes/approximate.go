@@ -45,8 +45,10 @@ expected and worst error stand in the op.`,
 					}
 					attrs := ir.A("fn", ir.Ident(name), "cuts", r.Fit.Cuts, "coef", coef, "lo", r.Density.Lo, "hi", r.Density.Hi,
 						"rms", round3(r.Fit.RMS), "worst", round3(r.Fit.Worst))
-					if r, ok := op.Attrs.Get("range"); ok {
-						attrs.Set("range", r)
+					for _, name := range []string{"range", "bound"} {
+						if r, ok := op.Attrs.Get(name); ok {
+							attrs.Set(name, r)
+						}
 					}
 					return []*ir.Value{b.Op1("nn.piecewise", op.Result().Name, attrs, op.X(0))}
 				})

@@ -73,10 +73,14 @@ func rests(v *ir.Value, cast *ir.Op) *ir.Value {
 	if v == cast.X(0) || v.Def.Attrs.Has("range") || len(r) != 2 {
 		return v
 	}
-	v.Def.Attrs.Set("range", []float64{round3(r[0]), round3(r[1])})
-	if w := cast.Attrs.Ident("bound", ""); w != "" {
-		v.Def.Attrs.Set("bound", ir.Ident(w))
+	to := &v.Def.Attrs
+	to.Set("range", outward(r[0], r[1]))
+	for _, name := range []string{"bound", "proof"} {
+		if w := cast.Attrs.Ident(name, ""); w != "" {
+			to.Set(name, ir.Ident(w))
+		}
 	}
+	to.Set("modular", cast.Attrs.Bool("modular"))
 	return v
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nimbus/ir"
+	"nimbus/ir/weights"
 )
 
 // A Pass rewrites one module in place.
@@ -37,6 +38,12 @@ type Options struct {
 	// it once when there are no Stats yet.
 	Observe func(*ir.Module) (*Stats, error)
 
+	// Source gives bound the owner's weights; nil: it proves what needs none.
+	Source weights.Source
+
+	// Range says what a width may rest on; "" means Clamped.
+	Range Range
+
 	// ErrorBudget is the expected error that the fit of a function may have, per
 	// function name; the name "" stands for all that are not named. A function
 	// without either has the budget of its row in shapes.
@@ -66,15 +73,22 @@ func (o *Options) margin() float64 {
 	return o.Margin
 }
 
+func (o *Options) formats() Formats {
+	if o.Formats == (Formats{}) {
+		return DefaultFormats
+	}
+	return o.Formats
+}
+
 // All is the table of passes, in the order in which a pipeline would have them;
 // `nimbusc help passes` prints it.
 func All() []Pass {
-	return []Pass{SliceEarly, Expand, FuseQKV, FoldScale, DivideLate, Calibrate, Approximate, Quantize, InsertTrunc, Interleave, CSE, DCE, Tidy}
+	return []Pass{SliceEarly, Expand, FuseQKV, FoldScale, DivideLate, Calibrate, Approximate, Bound, Clamp, Quantize, InsertTrunc, Interleave, CSE, DCE, Tidy}
 }
 
 // Default is the pipeline of `nimbusc compile`, from nn to fx.
 func Default() []Pass {
-	return []Pass{SliceEarly, Expand, FuseQKV, FoldScale, CSE, DCE, Calibrate, Approximate, Quantize, InsertTrunc, CSE, DCE, Interleave, CSE, Tidy}
+	return []Pass{SliceEarly, Expand, FuseQKV, FoldScale, CSE, DCE, Calibrate, Approximate, Bound, Clamp, Quantize, InsertTrunc, CSE, DCE, Interleave, CSE, Tidy}
 }
 
 // ByName returns the passes of a comma-separated list.
@@ -151,6 +165,10 @@ var order = []struct{ before, after, why string }{
 	{"approximate", "quantize", "only polynomials have a fixed-point meaning"},
 	{"fold-scale", "calibrate", "ranges are those of the values that will be computed"},
 	{"calibrate", "approximate", "fits are weighted by what calibration saw"},
+	{"approximate", "bound", "what a fit makes of its inputs is known when it is made"},
+	{"bound", "clamp", "a clamp stands where a proof is dear"},
+	{"clamp", "quantize", "clamps need a fixed-point meaning like all else"},
+	{"bound", "quantize", "widths rest on what is proved"},
 	{"quantize", "insert-trunc", "conversions exist only after quantisation"},
 	{"insert-trunc", "interleave", "conversions of one value share a step, which parts would each have"},
 	{"interleave", "tidy", "parts have the names of their wholes, numbered"},

@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"nimbus/internal/golden"
 	"nimbus/ir"
 	"nimbus/ir/parser"
+	"nimbus/ir/weights"
 )
 
 // parse reads and verifies a module.
@@ -30,13 +32,30 @@ func TestGolden(t *testing.T) {
 		t.Run(p.Name, func(t *testing.T) {
 			golden.Run(t, filepath.Join("testdata", p.Name, "*.txtar"), func(t *testing.T, c *golden.Case) {
 				m := parse(t, c.Path, c.Text("in.ir"))
-				if err := Run(m, []Pass{p}, &Options{Parts: 2}, nil); err != nil {
+				if err := Run(m, []Pass{p}, options(t, c), nil); err != nil {
 					t.Fatal(err)
 				}
 				c.Check("out.ir", m.String())
 			})
 		})
 	}
+}
+
+// options are the defaults but for two parts, and what an archive says of ranges
+// and weights.
+func options(t *testing.T, c *golden.Case) *Options {
+	o := &Options{Parts: 2}
+	if c.Has("range") {
+		o.Range = Range(strings.TrimSpace(c.Text("range")))
+	}
+	if c.Has("weights.json") {
+		src := weights.Map{}
+		if err := json.Unmarshal([]byte(c.Text("weights.json")), &src); err != nil {
+			t.Fatal(err)
+		}
+		o.Source = src
+	}
+	return o
 }
 
 // TestErrors runs the passes named in the archive and expects the error.
@@ -46,7 +65,7 @@ func TestErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = Run(parse(t, filepath.Base(c.Path), c.Text("in.ir")), ps, nil, nil)
+		err = Run(parse(t, filepath.Base(c.Path), c.Text("in.ir")), ps, options(t, c), nil)
 		if err == nil {
 			t.Fatal("no error")
 		}

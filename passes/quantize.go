@@ -37,18 +37,17 @@ var Quantize = Pass{
 
 Reals become elements of Z_2^l. A product has the sum of its operands' fraction
 bits; where a reader needs another format the pass writes fx.cast, which
-insert-trunc turns into the cheapest correct step. Widths come from the ranges
-in the text, times a margin; a range that does not fit is an error, never a
-silent wrap. Needs approximate before it: only polynomials have a meaning here.`,
+insert-trunc turns into the cheapest correct step. Fraction bits follow what is
+typical, the range in the text times a margin; ring widths follow what is
+possible, the range that is proved. One that does not fit is an error. Operands
+of a product are wanted modulo its ring, so only the product must fit. With
+-range calibrated widths follow the typical range too, and other values wrap.
+Needs approximate before it: only polynomials have a meaning here.`,
 	In: "nn", Out: "fx",
 	Run: func(m *ir.Module, o *Options) error {
-		fm := o.Formats
-		if fm == (Formats{}) {
-			fm = DefaultFormats
-		}
 		return ir.Catch(func() {
 			for _, f := range m.Funcs {
-				q := &quantizer{m: m, f: f, fm: fm, margin: o.margin(), bound: map[*ir.Value]float64{},
+				q := &quantizer{m: m, f: f, fm: o.formats(), margin: o.margin(), mode: o.Range, span: map[*ir.Value]span{},
 					squared: map[*ir.Value]bool{}, least: map[*ir.Value]float64{}, uses: f.Uses(), weights: map[string]*ir.Weight{}, masked: map[*ir.Value]float64{}}
 				q.run()
 			}
@@ -62,9 +61,10 @@ type quantizer struct {
 	f       *ir.Func
 	fm      Formats
 	margin  float64
+	mode    Range
 	b       *ir.Builder
 	op      *ir.Op
-	bound   map[*ir.Value]float64 // fx value -> largest magnitude, margin included
+	span    map[*ir.Value]span    // of fx values
 	squared map[*ir.Value]bool    // fx values that stand for the operand of a square
 	least   map[*ir.Value]float64 // of those, the least root mean square of a row, where it is known
 	uses    map[*ir.Value][]ir.Use
@@ -105,7 +105,7 @@ func (q *quantizer) run() {
 	for _, op := range q.f.Body {
 		if op.Name == "nn.square" {
 			q.squared[op.X(0)] = true
-			q.least[op.X(0)] = q.leastRoot(op)
+			q.least[op.X(0)] = leastRoot(q.uses, op)
 		}
 	}
 	for _, p := range q.f.Params {
@@ -114,7 +114,8 @@ func (q *quantizer) run() {
 			if len(r) != 2 {
 				q.fail(&ir.Op{Name: "param", Pos: q.f.Pos}, "parameter %%%s has no range; give it the attribute range = [lo, hi]", p.Name)
 			}
-			q.bound[p] = max(math.Abs(r[0]), math.Abs(r[1]))
+			b := max(math.Abs(r[0]), math.Abs(r[1]))
+			q.span[p] = span{typical: b, most: b, proof: "input", least: r[0]} // a promise of its owner, who clamps
 			p.Type = p.Type.WithElem(q.paramElem(p))
 		}
 	}
@@ -126,6 +127,7 @@ func (q *quantizer) run() {
 		}
 		out := lower(q)
 		for i, v := range out {
+			q.state(v)
 			if q.squared[op.Results[i]] {
 				q.squared[v] = true
 				q.least[v] = q.least[op.Results[i]]
@@ -151,21 +153,6 @@ func (q *quantizer) fail(op *ir.Op, format string, args ...any) {
 	panic(&ir.OpError{Pos: op.Pos, Func: q.f.Name, Op: op.Name, Err: fmt.Errorf(format, args...)})
 }
 
-// rangeOf is the range of op's result times the margin.
-func (q *quantizer) rangeOf(op *ir.Op) (lo, hi float64) {
-	r := op.Attrs.Floats("range")
-	if len(r) != 2 {
-		q.fail(op, "result has no range; calibrate with text, or write range = [lo, hi]")
-	}
-	return r[0] * q.margin, r[1] * q.margin
-}
-
-// magnitude is the largest magnitude of op's result, margin included.
-func (q *quantizer) magnitude(op *ir.Op) float64 {
-	lo, hi := q.rangeOf(op)
-	return max(math.Abs(lo), math.Abs(hi))
-}
-
 // bits is the smallest k with x <= 2^k.
 func bits(x float64) int {
 	if x <= 0 {
@@ -178,25 +165,30 @@ func bits(x float64) int {
 // than the value itself: a bound of exactly 2^k takes k+1 bits.
 func room(x float64) int { return bits(x * (1 + 1.0/256)) }
 
-// set records the bound of a new value.
-func (q *quantizer) set(v *ir.Value, bound float64) *ir.Value {
-	q.bound[v] = bound
-	return v
-}
-
 func (q *quantizer) hint() string { return q.op.Results[0].Name }
 
-// cast converts v to width l and f fraction bits.
+// cast converts v to width l and f fraction bits, which must hold it.
 func (q *quantizer) cast(v *ir.Value, l, f int) *ir.Value {
+	if b := q.span[v].most; v.Type.Elem != ir.FxElem(l, f) && bits(b)+f+1 > l {
+		q.fail(q.op, "%%%s may reach ±%.4g, which does not fit %s; lower the fraction bits or widen the ring", v.Name, b, ir.FxElem(l, f))
+	}
+	return q.convert(v, l, f)
+}
+
+// convert converts v to width l and f fraction bits modulo 2^l: for an operand
+// of a product in that ring, which is right whenever the product fits.
+func (q *quantizer) convert(v *ir.Value, l, f int) *ir.Value {
 	e := ir.FxElem(l, f)
 	if v.Type.Elem == e {
 		return v
 	}
-	b := q.bound[v]
-	if bits(b)+f+1 > l {
-		q.fail(q.op, "%%%s may reach ±%.4g, which does not fit %s; lower the fraction bits or widen the ring", v.Name, b, e)
+	s := q.span[v]
+	attrs := ir.A("range", []float64{-s.most, s.most}, "bound", s.rests())
+	if s.proof != "" {
+		attrs.Set("proof", ir.Ident(s.proof))
 	}
-	return q.set(q.b.Op1T("fx.cast", v.Name, ir.A("range", []float64{-b, b}, "bound", ir.Ident("calibrated")), v.Type.WithElem(e), v), b)
+	attrs.Set("modular", bits(s.most)+f+1 > l)
+	return q.set(q.b.Op1T("fx.cast", v.Name, attrs, v.Type.WithElem(e), v), s)
 }
 
 // shl raises v's fraction bits to f, exactly and for free.
@@ -204,7 +196,7 @@ func (q *quantizer) shl(v *ir.Value, f int) *ir.Value {
 	if f == v.Type.Elem.Frac {
 		return v
 	}
-	return q.set(q.b.Op1("fx.shl", v.Name, ir.A("bits", f-v.Type.Elem.Frac), v), q.bound[v])
+	return q.set(q.b.Op1("fx.shl", v.Name, ir.A("bits", f-v.Type.Elem.Frac), v), q.span[v])
 }
 
 // weight is the fixed-point form of a real weight. Equal recipes make one
@@ -230,11 +222,11 @@ func (q *quantizer) weight(w *ir.Weight, e ir.Elem, rows []int) *ir.Weight {
 func (q *quantizer) embed() []*ir.Value {
 	op := q.op
 	d := op.Result().Type.Last()
-	b := q.magnitude(op)
-	f := q.fm.Embed - bits(b)
+	b := q.spanOf(op)
+	f := q.fm.Embed - bits(b.typical)
 	// Layernorm follows: the mean needs log2 d more fraction bits, the
 	// difference from it one bit.
-	e := ir.FxElem(f+bits(float64(d))+bits(b)+2, f)
+	e := ir.FxElem(f+bits(float64(d))+room(b.most)+2, f)
 	var args []ir.Operand
 	for _, a := range op.Args[:len(op.Args)-1] {
 		if a.Weight != nil {
@@ -252,11 +244,11 @@ func (q *quantizer) embed() []*ir.Value {
 func (q *quantizer) linear() []*ir.Value {
 	op := q.op
 	l := q.fm.Linear
-	x := q.cast(op.X(0), l, q.fm.Act)
-	b := q.magnitude(op)
+	x := q.convert(op.X(0), l, q.fm.Act)
+	b := q.spanOf(op)
 	f := q.fm.Act + q.fm.Weight
-	if bits(b)+f+1 > l {
-		q.fail(op, "result may reach ±%.4g, which does not fit fx%d.%d", b, l, f)
+	if bits(b.most)+f+1 > l {
+		q.fail(op, "result may reach ±%.4g, which does not fit fx%d.%d", b.most, l, f)
 	}
 	y := q.b.Op1("fx.matmul", q.hint(), nil, x, q.weight(op.W(1), ir.FxElem(l, q.fm.Weight), nil))
 	if w := op.W(2); w != nil {
@@ -265,30 +257,37 @@ func (q *quantizer) linear() []*ir.Value {
 	return []*ir.Value{q.set(y, b)}
 }
 
+// localFrac is the least number of fraction bits that e is converted to without
+// a message in a ring of width l.
+func localFrac(e ir.Elem, l int) int { return max(e.Frac-max(e.Width-l, 0), 0) }
+
 // matmul multiplies two shared matrices. The fraction bits that the ring leaves
 // for the product are dealt so that both operands have the same relative
 // precision.
 func (q *quantizer) matmul() []*ir.Value {
 	op := q.op
 	x, y := op.X(0), op.X(1)
-	b := q.magnitude(op)
+	b := q.spanOf(op)
 	l := q.fm.Attn
-	free := l - 2 - room(b)
+	free := l - 2 - room(b.most)
 	most := q.fm.Prob
-	fx := min(max((free+bits(q.bound[y])-bits(q.bound[x]))/2, 0), most)
+	fx := min(max((free+bits(q.span[y].typical)-bits(q.span[x].typical))/2, 0), most)
 	fy := min(free-fx, most)
-	if fy < 1 {
-		q.fail(op, "result may reach ±%.4g, which leaves no fraction bits in %d", b, l)
+	if g := localFrac(y.Type.Elem, l); fy == g-1 && fx > 1 { // one bit more spares a protocol
+		fx, fy = fx-1, g
 	}
-	return []*ir.Value{q.set(q.b.Op1("fx.matmul", q.hint(), nil, q.cast(x, l, fx), q.cast(y, l, fy)), b)}
+	if fy < 1 {
+		q.fail(op, "result may reach ±%.4g, which leaves no fraction bits in %d", b.most, l)
+	}
+	return []*ir.Value{q.set(q.b.Op1("fx.matmul", q.hint(), nil, q.convert(x, l, fx), q.convert(y, l, fy)), b)}
 }
 
 // scale multiplies by a constant: by a power of two for free, otherwise by as
 // many bits of the constant as the ring has room for.
 func (q *quantizer) scale() []*ir.Value {
 	op := q.op
-	x, c, b := op.X(0), op.Attrs.Float("by", 1), q.magnitude(op)
-	left := x.Type.Elem.Width - x.Type.Elem.Frac - bits(b) - 1
+	x, c, b := op.X(0), op.Attrs.Float("by", 1), q.spanOf(op)
+	left := x.Type.Elem.Width - x.Type.Elem.Frac - bits(b.most) - 1
 	frac, exp := math.Frexp(math.Abs(c))
 	k := 1 - exp // c·2^k is in [1, 2)
 	if frac != 0.5 {
@@ -301,7 +300,7 @@ func (q *quantizer) scale() []*ir.Value {
 		}
 	}
 	if k < 0 || k > left || math.Ldexp(math.Abs(c), k) < 0.5 {
-		q.fail(op, "the factor %g of a value up to ±%.4g does not fit %s", c, b, x.Type.Elem)
+		q.fail(op, "the factor %g of a value up to ±%.4g does not fit %s", c, b.most, x.Type.Elem)
 	}
 	if e := x.Type.Elem; e.Frac+k > e.Width-2 { // a value below 1/2: no room for the point
 		x = q.cast(x, e.Frac+k+2, e.Frac)
@@ -321,10 +320,11 @@ func (q *quantizer) add() []*ir.Value {
 		x = y.Def.X(0) // scores without a mask: as they were compared
 	}
 	f := max(x.Type.Elem.Frac, y.Type.Elem.Frac)
-	b := q.magnitude(op)
+	s := q.spanOf(op)
 	if _, ok := q.masked[x]; ok { // calibration does not count what is masked out; a ring must
-		b = q.bound[x] + q.bound[y]
+		s = q.span[x].plus(q.masked[x])
 	}
+	b := s.most
 	l := min(x.Type.Elem.Width, y.Type.Elem.Width)
 	if bits(b)+f+1 > l {
 		l = max(x.Type.Elem.Width, y.Type.Elem.Width)
@@ -333,24 +333,21 @@ func (q *quantizer) add() []*ir.Value {
 	if op.Name == "nn.sub" {
 		free = 2 // deviations are truncated at once
 	}
-	if bits(b)+f+free > l { // fewer fraction bits for a sum too large
-		if f = l - free - bits(b); f < q.fm.Scalar {
+	if whole := max(room(b), 0); whole+f+free > l { // fewer fraction bits for a sum too large
+		if f = l - free - whole; f < q.fm.Scalar {
 			q.fail(op, "result may reach ±%.4g, which does not fit fx%d.%d", b, l, q.fm.Scalar)
 		}
 	}
 	fit := func(v *ir.Value) *ir.Value {
-		if v.Type.Elem.Frac < f {
+		if e := v.Type.Elem; e.Frac < f {
+			if e.Width < l { // while it fits
+				v = q.convert(v, l, e.Frac)
+			}
 			v = q.shl(v, f)
 		}
-		if v.Type.Elem.Frac > f {
-			return q.cast(v, l, f)
-		}
-		if v.Type.Elem.Width > l { // only the result must fit: no cast, which would check v
-			return q.set(q.b.Op1T("fx.reduce", v.Name, nil, v.Type.WithElem(ir.FxElem(l, f)), v), q.bound[v])
-		}
-		return q.cast(v, l, f)
+		return q.convert(v, l, f)
 	}
-	return []*ir.Value{q.set(q.b.Op1("fx."+op.Name[len("nn."):], q.hint(), nil, fit(x), fit(y)), b)}
+	return []*ir.Value{q.set(q.b.Op1("fx."+op.Name[len("nn."):], q.hint(), nil, fit(x), fit(y)), s)}
 }
 
 // operand is the number of fraction bits that v brings to a product.
@@ -367,13 +364,14 @@ func (q *quantizer) mul() []*ir.Value {
 		return q.gain()
 	}
 	x, y := op.X(0), op.X(1)
-	b := q.magnitude(op)
+	b := q.spanOf(op)
 	if shareOfSum(x, y) {
-		b = min(b, 1.25) // at most 1, whatever the margin, and a little for rounding
+		b.most = min(b.most, 1.25) // at most 1, whatever the margin, and a little for rounding
+		b.typical = min(b.typical, 1.25)
 	}
 	fx, fy := q.operand(x), q.operand(y)
-	l := fx + fy + max(room(b), 0) + 2
-	return []*ir.Value{q.set(q.b.Op1("fx.mul", q.hint(), nil, q.cast(x, l, fx), q.cast(y, l, fy)), b)}
+	l := fx + fy + max(room(b.most), 0) + 2
+	return []*ir.Value{q.set(q.b.Op1("fx.mul", q.hint(), nil, q.convert(x, l, fx), q.convert(y, l, fy)), b)}
 }
 
 // shareOfSum reports whether y is the reciprocal of the sum of x's rows: the
@@ -393,30 +391,16 @@ func shareOfSum(x, y *ir.Value) bool {
 	return s != nil && s.Name == "fx.sum" && origin(s.X(0)) == origin(x)
 }
 
-// normFrac is the number of fraction bits of a deviation: the smaller the
-// deviations, the more. A few large ones among many small must not cost these
-// theirs.
-// leastNorm is the least number of significant bits of deviations as large as
-// leastRoot is the least root mean square of the rows that op squares, as the
-// range of the reciprocal says that layernorm takes of it; 0 if none is taken.
-// squareDrop is by how many fraction bits squares are coarser than what they
 func (q *quantizer) sum() []*ir.Value {
 	op := q.op
-	x, b := op.X(0), q.magnitude(op)
+	x, b := op.X(0), q.spanOf(op)
 	e := x.Type.Elem
-	if need := bits(b) + e.Frac + 2; need > e.Width {
+	if need := room(b.most) + e.Frac + 2; need > e.Width {
 		x = q.cast(x, need, e.Frac)
 	}
 	return []*ir.Value{q.set(q.b.Op1("fx.sum", q.hint(), ir.A("axis", op.Axis()), x), b)}
 }
 
-// gain multiplies by a vector of the server's: layernorm's gain.
-// bias adds a vector or a table of the server's; what follows is what linear
-// layers and the residual read, so it takes their format at once, unless more is
-// added or the sum is still an embedding.
-// onlyBiased reports whether all that reads v adds a weight to it.
-// embedded reports whether v is a selection of rows and what was added to it.
-// sumAfter is the largest magnitude of a sum that reads op's result.
 // expTail is how far below the row's largest score the exponential is zero for
 // certain, in units of the score: a little more than any fit's interval.
 const expTail = 10
@@ -431,10 +415,10 @@ func (q *quantizer) scoreWidth(span float64) int {
 func (q *quantizer) addMask() []*ir.Value {
 	op := q.op
 	s := op.X(0)
-	r := q.bound[s]
+	r := q.span[s].most
 	drop := math.Ceil(2*r + expTail)
 	x := q.cast(s, q.scoreWidth(2*r+drop), q.fm.Score)
-	y := q.set(q.b.Op1("fx.add_mask", q.hint(), ir.A("value", -drop), x, op.X(1)), r+drop)
+	y := q.set(q.b.Op1("fx.add_mask", q.hint(), ir.A("value", -drop), x, op.X(1)), q.span[s].plus(drop))
 	q.masked[y] = r
 	return []*ir.Value{y}
 }
@@ -442,18 +426,18 @@ func (q *quantizer) addMask() []*ir.Value {
 func (q *quantizer) max() []*ir.Value {
 	op := q.op
 	x := op.X(0)
-	b := q.bound[x]
+	v := q.span[x]
+	b := v.most
 	if x.Type.Elem.Frac > q.fm.Score {
 		x = q.cast(x, q.scoreWidth(2*b), q.fm.Score)
 	}
 	span := 2 * b // between the largest and the smallest
 	if r, ok := q.masked[x]; ok {
 		span = b + r
-		b = r
 	}
 	e := x.Type.Elem
 	keep := min(e.Frac+bits(span)+1, e.Width)
-	return []*ir.Value{q.set(q.b.Op1("fx.max", q.hint(), ir.A("keep", keep, "drop", 0), x), b)}
+	return []*ir.Value{q.set(q.b.Op1("fx.max", q.hint(), ir.A("keep", keep, "drop", 0), x), v)}
 }
 
 // inverse is a reciprocal or reciprocal root: one value per row, whose range
@@ -462,19 +446,20 @@ func (q *quantizer) inverse() []*ir.Value {
 	op := q.op
 	x := op.X(0)
 	e := x.Type.Elem
-	r := op.Attrs.Floats("range")
-	if len(r) != 2 || r[0] <= 0 {
+	lo, hi, ok := inverseRange(op, q.margin)
+	if !ok {
 		q.fail(op, "result has no positive range; calibrate with text, or write range = [lo, hi]")
 	}
-	lo, hi := 1/r[1], 1/r[0] // of the input
 	f, name := q.fm.Prob, "fx.recip"
 	if op.Name == "nn.rsqrt" {
-		lo, hi = lo*lo, hi*hi
-		name = "fx.rsqrt"
+		f, name = invFrac(q.fm, op, q.margin), "fx.rsqrt"
 	}
-	lo, hi = lo/(q.margin*q.margin), hi*q.margin
 	if d := x.Def; op.Name == "nn.recip" && d != nil && d.Name == "fx.sum" { // softmax's: attention may be even over the whole row
 		hi = max(hi, float64(d.X(0).Type.Last()))
+	}
+	if q.mode != Calibrated {
+		hi = q.span[x].most
+		lo = min(max(lo, q.span[x].least), hi/2)
 	}
 	a := max(int(math.Floor(math.Log2(lo)))+e.Frac, 0)
 	z := bits(hi) + e.Frac
@@ -482,16 +467,18 @@ func (q *quantizer) inverse() []*ir.Value {
 		x = q.cast(x, z+3, e.Frac)
 	}
 	if eps := op.Attrs.Float("eps", 0); math.Ldexp(eps, e.Frac) >= 0.5 { // less is below the variance's precision
-		x = q.set(q.b.Op1("fx.add_const", x.Name, ir.A("value", eps), x), q.bound[x]+eps)
+		x = q.set(q.b.Op1("fx.add_const", x.Name, ir.A("value", eps), x), q.span[x].plus(eps))
 	}
-	most := 1 / lo // of the result
+	s := span{typical: 1 / lo, most: 1 / lo}
 	if op.Name == "nn.rsqrt" {
-		most = math.Sqrt(most)
-		f = q.fm.Inv - bits(r[1]*q.margin)
+		s.typical, s.most = math.Sqrt(s.typical), math.Sqrt(s.most)
 	}
-	out := ir.FxElem(f+bits(most)+max(q.fm.Prob, q.fm.Norm)+4, f)
+	if q.mode != Calibrated {
+		s = q.spanOf(op)
+	}
+	out := ir.FxElem(f+bits(s.most)+max(q.fm.Prob, q.fm.Norm)+4, f)
 	t := op.Result().Type.WithElem(out)
-	return []*ir.Value{q.set(q.b.Op1T(name, q.hint(), ir.A("lo", a, "hi", z), t, x), most)}
+	return []*ir.Value{q.set(q.b.Op1T(name, q.hint(), ir.A("lo", a, "hi", z), t, x), s)}
 }
 
 // move is an op that only moves elements.
@@ -506,10 +493,12 @@ func (q *quantizer) move() []*ir.Value {
 	attrs := op.Attrs.Clone()
 	attrs.Del("range")
 	attrs.Del("bound")
+	attrs.Del("proved")
+	attrs.Del("proof")
 	out := q.b.OpT("fx."+op.Name[len("nn."):], hints, attrs, types, op.X(0))
-	b := q.bound[op.X(0)]
-	if len(op.Attrs.Floats("range")) == 2 {
-		b = min(b, q.magnitude(op))
+	b := q.span[op.X(0)]
+	if s, ok := q.known(op); ok && s.most <= b.most {
+		b = s
 	}
 	for _, v := range out {
 		q.set(v, b)
@@ -520,11 +509,14 @@ func (q *quantizer) move() []*ir.Value {
 // concat joins values in one format: the widest ring, the fewest fraction bits.
 func (q *quantizer) concat() []*ir.Value {
 	op := q.op
-	e, b := op.X(0).Type.Elem, 0.0
+	e, b := op.X(0).Type.Elem, span{}
 	for i := range op.Args {
 		x := op.X(i)
 		e.Width, e.Frac = max(e.Width, x.Type.Elem.Width), min(e.Frac, x.Type.Elem.Frac)
-		b = max(b, q.bound[x])
+		if s := q.span[x]; s.most >= b.most {
+			b.most, b.proof, b.least = s.most, s.proof, min(b.least, s.least)
+		}
+		b.typical = max(b.typical, q.span[x].typical)
 	}
 	var args []ir.Operand
 	for i := range op.Args {
@@ -539,7 +531,7 @@ func (q *quantizer) results() []*ir.Value {
 	args := slices.Clone(q.op.Args)
 	for i, a := range args {
 		if e := a.Value.Type.Elem; e.Kind == ir.Fx && e.Frac > 0 { // a whole number is exact
-			args[i] = ir.Arg{Value: q.cast(a.Value, q.fm.Out+max(bits(q.bound[a.Value]), 0)+2, q.fm.Out)}
+			args[i] = ir.Arg{Value: q.cast(a.Value, q.fm.Out+max(bits(q.span[a.Value].most), 0)+2, q.fm.Out)}
 		}
 	}
 	q.op.Args = args

@@ -15,7 +15,7 @@ func (q *quantizer) piecewise() []*ir.Value {
 	op := q.op
 	name := op.Attrs.Ident("fn", "")
 	s := shapes[name]
-	x, b := op.X(0), q.bound[op.X(0)]
+	x, b := op.X(0), q.span[op.X(0)].most
 	f, coarse := min(q.fm.Scalar, x.Type.Elem.Frac), 4
 	if straight(op) { // no square to pay for, and no fit whose error hides a coarse cut
 		f, coarse = min(q.fm.Act, x.Type.Elem.Frac), 6
@@ -36,30 +36,35 @@ func (q *quantizer) piecewise() []*ir.Value {
 	spec.Keep = f + bits(b+most+0.25) + 1 - spec.Drop
 	// A function without a right tail is read below its largest argument only:
 	// the exponential, after the row's maximum is subtracted.
-	spec.NonPositive = s.Right == nil
+	spec.NonPositive = s.Right == nil && name != clampName
 	quad, lin := 0.0, 0.0
+	reach := math.Ldexp(1, spec.Keep+spec.Drop-1-f)
 	for p, row := range op.Attrs.FloatLists("coef") {
 		c := [3]float64{}
 		copy(c[:], row)
 		lo, hi := -b, b
+		from, to := lo, hi // where the comparisons are right, which may be more than b
+		if len(cuts) > 0 {
+			from, to = cuts[len(cuts)-1]-reach, cuts[0]+reach
+		}
 		if p > 0 {
-			lo = max(lo, cuts[p-1])
+			lo, from = max(lo, cuts[p-1]), max(from, cuts[p-1])
 		}
 		if p < len(cuts) {
-			hi = min(hi, cuts[p])
+			hi, to = min(hi, cuts[p]), min(to, cuts[p]+math.Ldexp(1, -coarse))
 		}
 		if spec.NonPositive {
-			hi = min(hi, 0)
+			hi, to = min(hi, 0), min(to, 0)
 		}
 		tail := p == 0 || p == len(cuts)
 		piece := fixed.Poly{Kind: fixed.Quadratic}
 		switch {
 		case c == [3]float64{}:
 			piece.Kind = fixed.Zero
-		case tail && c[2] == 0 && c[1] == math.Trunc(c[1]):
+		case (tail || name == clampName) && c[2] == 0 && c[1] == math.Trunc(c[1]):
 			piece.Kind = fixed.Linear
 			piece.C = [3]int64{int64(math.Round(math.Ldexp(c[0], f))), int64(c[1]), 0}
-			lin = max(lin, math.Abs(c[0]+c[1]*lo), math.Abs(c[0]+c[1]*hi))
+			lin = max(lin, math.Abs(c[0]+c[1]*from), math.Abs(c[0]+c[1]*to))
 		default:
 			piece.C = [3]int64{
 				int64(math.Round(math.Ldexp(c[0], spec.FracAcc))),
@@ -77,7 +82,7 @@ func (q *quantizer) piecewise() []*ir.Value {
 		spec.FracAcc = 0
 	}
 	if lin > 0 {
-		spec.WidthLin = f + bits(lin+0.25) + 3
+		spec.WidthLin = f + max(room(lin), 1-f) + 2
 	}
 	in := max(spec.WidthAcc, spec.WidthLin, spec.Keep+spec.Drop)
 	spec.In = fixed.Format{Width: in, Frac: f}
@@ -87,7 +92,7 @@ func (q *quantizer) piecewise() []*ir.Value {
 	attrs := ir.A("fn", ir.Ident(name))
 	plan.SetPiecewise(&attrs, spec)
 	v := q.b.Op1T("fx.piecewise", q.hint(), attrs, x.Type.WithElem(out), q.cast(x, in, f))
-	return []*ir.Value{q.set(v, q.magnitude(op))}
+	return []*ir.Value{q.set(v, q.spanOf(op))}
 }
 
 // straight reports whether no piece of a fitted function is curved.
