@@ -15,13 +15,16 @@ import (
 
 var accuracyCommand = &command{
 	name:  "accuracy",
-	args:  "[-limit N] [-truncate] [-json] MODEL [-plan PLAN]|PLAN -model MODEL -data FILE",
+	args:  "[-limit N] [-truncate] [-count-escapes] [-json] MODEL [-plan PLAN]|PLAN -model MODEL -data FILE",
 	short: "how well a model and its plan's fixed-point twin do on labelled text",
 	long: `
 FILE has a text, or two, and a label per line, with tabs between them, or commas if its name ends in
 .csv. A label is a number from 0 or one of the model's own names. A model that gives an embedding or
 one number takes scores: an embedding is compared between the two texts of a line, by the cosine. A
 model that labels words takes a word and its label per line, and an empty line between texts.
+
+With -count-escapes every step is checked, which takes longer: of a plan whose ranges are proved no
+value can leave them, of a calibrated one those that do wrap.
 
 Without a plan the model is compiled first, as "nimbusc compile" would with the same flags.`,
 	setup: func(fs *flag.FlagSet) func(*console, []string) error {
@@ -31,6 +34,7 @@ Without a plan the model is compiled first, as "nimbusc compile" would with the 
 		fs.StringVar(&o.data, "data", "", "labelled text, a `FILE`")
 		fs.IntVar(&o.limit, "limit", 0, "use the first `N` examples (default all)")
 		fs.BoolVar(&o.truncate, "truncate", false, "cut texts that are too long")
+		fs.BoolVar(&o.escapes, "count-escapes", false, "count per op the values that left what the plan's widths rest on")
 		fs.BoolVar(&o.json, "json", false, "print JSON")
 		o.compile.flags(fs)
 		return func(c *console, args []string) error {
@@ -64,6 +68,7 @@ type accuracyOptions struct {
 	plan, model, data string
 	limit             int
 	truncate, json    bool
+	escapes           bool
 	compile           compileFlags
 }
 
@@ -132,6 +137,7 @@ type accuracyResult struct {
 	Fixed      map[string]float64 `json:"fixed"`
 	Difference map[string]float64 `json:"difference"`          // fixed minus float
 	Differ     *int               `json:"differ,omitempty"`    // predictions that are another class
+	Escapes    []escape           `json:"escapes,omitempty"`   // with -count-escapes: ops that values left
 	Deviation  *float64           `json:"deviation,omitempty"` // the largest difference of two predictions that are numbers
 }
 
@@ -143,7 +149,12 @@ func (o *accuracyOptions) run(c *console, name string) error {
 			return err
 		}
 	}
-	m, twin, err := openWithPlan(name, o.compile.model, p, nil)
+	var left escapes
+	var watch exceeded
+	if o.escapes {
+		watch = left.note
+	}
+	m, twin, err := openWithPlan(name, o.compile.model, p, watch)
 	if err != nil {
 		return err
 	}
@@ -165,7 +176,7 @@ func (o *accuracyOptions) run(c *console, name string) error {
 		if p, err = o.compile.compile(c, m); err != nil {
 			return err
 		}
-		if twin, err = m.twin(p, nil); err != nil {
+		if twin, err = m.twin(p, watch); err != nil {
 			return err
 		}
 	}
@@ -178,10 +189,17 @@ func (o *accuracyOptions) run(c *console, name string) error {
 		return err
 	}
 	res := judge(m, t, examples, outcomes)
+	runs := len(examples) * max(t.texts[0], 1) // a pair that is compared is two
+	if o.escapes {
+		res.Escapes = left.list(p, runs)
+	}
 	if o.json {
 		return printJSON(c.out, res)
 	}
 	res.print(c, t, o.data)
+	if o.escapes {
+		printEscapes(c, p, res.Escapes, runs)
+	}
 	return nil
 }
 

@@ -83,6 +83,7 @@ type compileFlags struct {
 	text   string
 	edits  string
 	margin float64
+	ranges passes.Range
 	budget budgets
 	parts  int
 	lower  backend.Options
@@ -98,6 +99,7 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 	fs.StringVar(&f.edits, "passes", "", "change the pipeline by `EDITS`: +name adds a pass, -name takes one out")
 	fs.Float64Var(&f.margin, "margin", passes.DefaultMargin, "head room over calibrated ranges, a `FACTOR`")
 	fs.IntVar(&f.parts, "parts", 1, partsUsage)
+	rangeFlag(fs, &f.ranges)
 	f.budget = budgets{}
 	fs.Var(f.budget, "error-budget", budgetUsage)
 	fs.IntVar(&f.lower.Reuse, "reuse", backend.DefaultReuse, "expect `N` inferences per setup: what weighs setup bytes against online bytes")
@@ -106,6 +108,15 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 	f.link.flags(fs, "choose what is soonest over a `LINK`")
 	fs.StringVar(&f.minimise, "minimise", "", "with -link: `WHAT` counts, online (the default) or all, which counts what goes ahead of the input too")
 	fs.BoolVar(&f.lower.PublicEmbedding, "public-embedding", false, "publish the embedding tables: the client looks its rows up in the clear, and learns the tables")
+}
+
+// rangeFlag defines -range.
+func rangeFlag(fs *flag.FlagSet, r *passes.Range) {
+	*r = passes.Clamped
+	fs.Func("range", "let ring widths rest on `WHAT`: proved (for every input), clamped (proved, or clamped where that is dear; the default) or calibrated (seen on text: what lies outside wraps)", func(s string) (err error) {
+		*r, err = passes.ParseRange(s)
+		return err
+	})
 }
 
 // check looks at the flags, so that a wrong one is known before the work.
@@ -171,7 +182,7 @@ func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 		Source:   m.source,
 		Examples: examples,
 		Pipeline: pipeline,
-		Passes:   passes.Options{Margin: f.margin, ErrorBudget: f.budget, Parts: f.parts},
+		Passes:   passes.Options{Margin: f.margin, Range: f.ranges, ErrorBudget: f.budget, Parts: f.parts},
 		Lower:    f.lower,
 		Dump:     f.dump.dump,
 	}

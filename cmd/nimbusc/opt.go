@@ -20,6 +20,8 @@ A bare module has no text to calibrate on: ranges are those written in it.`,
 		list := fs.String("passes", "", "comma-separated `NAMES` of passes")
 		margin := fs.Float64("margin", passes.DefaultMargin, "head room over ranges, a `FACTOR`")
 		parts := fs.Int("parts", 1, partsUsage)
+		var ranges passes.Range
+		rangeFlag(fs, &ranges)
 		var d dumper
 		d.flags(fs)
 		return func(c *console, args []string) error {
@@ -46,7 +48,7 @@ A bare module has no text to calibrate on: ranges are those written in it.`,
 			if err != nil {
 				return err
 			}
-			if err := passes.Run(m, ps, &passes.Options{Margin: *margin, Parts: *parts}, d.dump); err != nil {
+			if err := passes.Run(m, ps, &passes.Options{Margin: *margin, Range: ranges, Parts: *parts}, d.dump); err != nil {
 				return err
 			}
 			return writeFile(c, "-", m.String())
