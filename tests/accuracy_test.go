@@ -12,7 +12,6 @@ import (
 	"sync"
 	"testing"
 
-	"nimbus/backend"
 	"nimbus/frontend"
 	"nimbus/frontend/bundle"
 	"nimbus/ir"
@@ -222,6 +221,11 @@ func textInputs(b *bundle.Bundle, text string, seq int) (in map[string]eval.Valu
 // compileFor takes m to a plan, calibrated on the embedded model's text. The
 // tolerance, which costs many runs, is not measured.
 func compileFor(b *bundle.Bundle, m *ir.Module, src bundle.Source, seq int) (*ir.Module, error) {
+	return compileRange(b, m, src, seq, passes.Options{})
+}
+
+// calibration is the embedded model's calibration text.
+func calibration(b *bundle.Bundle, seq int) ([]passes.Example, error) {
 	dir, err := models.Open("nimbus-sst2-tiny")
 	if err != nil {
 		return nil, err
@@ -238,9 +242,7 @@ func compileFor(b *bundle.Bundle, m *ir.Module, src bundle.Source, seq int) (*ir
 		}
 		examples = append(examples, passes.Example{Inputs: in, Tokens: tokens})
 	}
-	plan := m.Clone()
-	record := func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, src, examples) }
-	return plan, backend.Compile(plan, backend.Job{Source: src, Passes: passes.Options{Observe: record}})
+	return examples, nil
 }
 
 func readReferences(t *testing.T, path string) []reference {

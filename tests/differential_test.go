@@ -422,6 +422,7 @@ func TestPipeline(t *testing.T) {
 		o := &passes.Options{
 			Observe: func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, src, examples) },
 			Parts:   1 + i%3,
+			Source:  src,
 		}
 		in := madeUp(rng, m).Inputs
 		last := results(t, m, in, src)
