@@ -1,12 +1,6 @@
 package passes
 
-import (
-	"cmp"
-	"math"
-	"slices"
-
-	"nimbus/ir"
-)
+import "nimbus/ir"
 
 // Interleave cuts the work of a layer into parts that do not wait for each other.
 var Interleave = Pass{
@@ -18,8 +12,8 @@ parts, one part's ops run while the other's wait for the peer. Attention is cut
 by heads and everything else by rows of tokens; table cuttings says along which
 axis each operand is cut when the result is. A value is joined or sliced only
 where a reader needs another form, which takes no message. Results are equal bit
-for bit. A part's ops stand together, the first part's before the second's, so
-that whoever starts ready ops in order keeps the parts apart.`,
+for bit. The parts of an op stand together: who lets the first ready op compute
+keeps no part waiting for long.`,
 	In: ir.StageFx, Out: ir.StageFx,
 	Run: func(m *ir.Module, o *Options) error {
 		if o.Parts < 2 {
@@ -47,24 +41,16 @@ type piece struct {
 	axis, p int
 }
 
-// A place is where an op stands in the new body.
-type place struct {
-	stage int // how many joins of parts lie before it
-	part  int // -1 for what is not a part's
-	order int // by which it was made
-}
-
 type interleaver struct {
 	b     *ir.Builder
 	parts int
 	axis  map[*ir.Value]int       // along which a value is cut
 	made  map[piece]*ir.Value     // parts, by the original value
 	join  map[*ir.Value]*ir.Value // cut values as a whole again
-	at    map[*ir.Op]place
 }
 
 func interleave(f *ir.Func, parts int) {
-	t := &interleaver{parts: parts, axis: map[*ir.Value]int{}, made: map[piece]*ir.Value{}, join: map[*ir.Value]*ir.Value{}, at: map[*ir.Op]place{}}
+	t := &interleaver{parts: parts, axis: map[*ir.Value]int{}, made: map[piece]*ir.Value{}, join: map[*ir.Value]*ir.Value{}}
 	var done []*ir.Op
 	f.Rewrite(func(b *ir.Builder, op *ir.Op) []*ir.Value {
 		t.b = b
@@ -78,14 +64,9 @@ func interleave(f *ir.Func, parts int) {
 				op.Args[i].Value = t.whole(a.Value)
 			}
 		}
-		t.put(op, whole)
 		return nil
 	})
 	f.Remove(done...)
-	slices.SortStableFunc(f.Body, func(a, b *ir.Op) int {
-		x, y := t.at[a], t.at[b]
-		return cmp.Or(cmp.Compare(x.stage, y.stage), cmp.Compare(x.part, y.part), cmp.Compare(x.order, y.order))
-	})
 }
 
 // choose finds the axis along which to cut the results of op: the one that its
@@ -140,7 +121,6 @@ func (t *interleaver) cut(op *ir.Op, axis int) {
 		}
 		for i, v := range t.b.OpT(op.Name, hints, op.Attrs.Clone(), types, args...) {
 			t.made[piece{op.Results[i], axis, p}] = v
-			t.put(v.Def, p)
 		}
 	}
 	for _, r := range op.Results {
@@ -157,7 +137,6 @@ func (t *interleaver) part(c piece) *ir.Value {
 	start, end := t.bounds(x.Type.Shape[c.axis], c.p)
 	v := t.b.Op1("fx.slice", c.of.Name, ir.A("axis", c.axis, "start", start, "len", end-start), x)
 	t.made[c] = v
-	t.put(v.Def, c.p)
 	return v
 }
 
@@ -176,26 +155,5 @@ func (t *interleaver) whole(v *ir.Value) *ir.Value {
 	}
 	j := t.b.Op1("fx.concat", v.Name, ir.A("axis", axis), args...)
 	t.join[v] = j
-	t.put(j.Def, whole)
 	return j
-}
-
-// put gives op its place: behind what it reads, and behind all parts if it reads
-// several.
-func (t *interleaver) put(op *ir.Op, part int) {
-	at := place{part: part, order: len(t.at)}
-	for _, a := range op.Args {
-		if a.Value == nil || a.Value.Def == nil {
-			continue
-		}
-		d := t.at[a.Value.Def]
-		if d.part >= 0 && part < 0 {
-			d.stage++
-		}
-		at.stage = max(at.stage, d.stage)
-	}
-	if op.Name == "return" {
-		at.stage = math.MaxInt
-	}
-	t.at[op] = at
 }

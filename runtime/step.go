@@ -28,11 +28,12 @@ type step struct {
 	party   int
 	weights Weights // server
 	he      *heState
-	rng     *prg.PRG       // its own
-	lane    uint32         // 0: the op talks to nobody
-	conn    transport.Conn // its lane
-	ot      *ot.Protocol   // over conn, for ops that take correlated OTs
-	part    *corr.Corr     // those; nil for an op that takes them from the pools
+	rng     *prg.PRG        // its own
+	lane    uint32          // 0: the op talks to nobody
+	turn    <-chan struct{} // closed when the step may compute
+	conn    transport.Conn  // its lane
+	ot      *ot.Protocol    // over conn, for ops that take correlated OTs
+	part    *corr.Corr      // those; nil for an op that takes them from the pools
 
 	index    int // in the session's counts
 	began    time.Time
@@ -132,7 +133,7 @@ func (st *step) exec(t *turns) {
 		}
 	}()
 	if st.lane != 0 {
-		t.take(st.lane)
+		<-st.turn
 		defer t.give()
 	} else {
 		st.began = time.Now()

@@ -26,19 +26,22 @@ type turn struct {
 // turnsAtOnce is how many steps compute at a time: one for two cores.
 func turnsAtOnce() int { return max(1, goruntime.GOMAXPROCS(0)/2) }
 
-func (t *turns) take(lane uint32) {
+// ask asks for a turn, which has come when the channel is closed.
+func (t *turns) ask(lane uint32) <-chan struct{} {
+	w := turn{lane, make(chan struct{})}
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.taken < turnsAtOnce() {
 		t.taken++
-		t.mu.Unlock()
-		return
+		close(w.mine)
+		return w.mine
 	}
-	w := turn{lane, make(chan struct{})}
 	at, _ := slices.BinarySearchFunc(t.waiting, lane, func(w turn, lane uint32) int { return int(w.lane) - int(lane) })
 	t.waiting = slices.Insert(t.waiting, at, w)
-	t.mu.Unlock()
-	<-w.mine
+	return w.mine
 }
+
+func (t *turns) take(lane uint32) { <-t.ask(lane) }
 
 // give ends a turn, and begins that of the first step that waits.
 func (t *turns) give() {
@@ -74,6 +77,19 @@ func (c turnConn) RecvMax(max int) ([]byte, error) {
 // Send gives way to an earlier step: its peer has something to do meanwhile.
 func (c turnConn) Send(msg []byte) error {
 	err := c.Conn.Send(msg)
+	c.giveWay()
+	return err
+}
+
+// Flush gives way too. Protocols that compute for long between two messages call
+// it now and then.
+func (c turnConn) Flush() error {
+	err := c.Conn.Flush()
+	c.giveWay()
+	return err
+}
+
+func (c turnConn) giveWay() {
 	c.turns.mu.Lock()
 	earlier := len(c.turns.waiting) > 0 && c.turns.waiting[0].lane < c.lane
 	c.turns.mu.Unlock()
@@ -81,5 +97,4 @@ func (c turnConn) Send(msg []byte) error {
 		c.turns.give()
 		c.turns.take(c.lane)
 	}
-	return err
 }

@@ -22,13 +22,26 @@ func holdTo(n int) *holder {
 	return h
 }
 
+// threads is how many threads run Go code on n cores: at least two, so that one
+// can wait for the network while the other computes. With one, the scheduler
+// looks for what has arrived every ten milliseconds only.
+func threads(n int) int { return max(n, 2) }
+
+// threads is a party's number, which holds it to its cores where nothing else
+// does.
+func (h *holder) threads() int {
+	if h.pinned {
+		return threads(h.cores)
+	}
+	return h.cores
+}
+
 // peer makes what is started next the other party, held to the last cores.
 func (h *holder) peer() error {
 	if h.cores == 0 {
 		return nil
 	}
-	// A pinned child finds its number of threads by itself; else it is told.
-	os.Setenv("GOMAXPROCS", strconv.Itoa(h.cores))
+	os.Setenv("GOMAXPROCS", strconv.Itoa(h.threads()))
 	if !h.pinned {
 		return nil
 	}
@@ -40,7 +53,7 @@ func (h *holder) self() error {
 	if h.cores == 0 {
 		return nil
 	}
-	goruntime.GOMAXPROCS(h.cores)
+	goruntime.GOMAXPROCS(h.threads())
 	if !h.pinned {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	goruntime "runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -52,6 +53,9 @@ func main() {
 	// collect often costs little and keeps the memory close to what is in use.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(30)
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		goruntime.GOMAXPROCS(threads(goruntime.GOMAXPROCS(0)))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once

@@ -181,3 +181,4 @@ func BenchmarkMatMulClient(b *testing.B) {
 type discard struct{ transport.Conn }
 
 func (discard) Send([]byte) error { return nil }
+func (discard) Flush() error      { return nil }

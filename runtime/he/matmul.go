@@ -3,6 +3,8 @@ package he
 import (
 	"errors"
 	"fmt"
+	goruntime "runtime"
+	"slices"
 	"sync"
 
 	"nimbus/internal/kernel"
@@ -144,7 +146,7 @@ func (m *linear) client(conn transport.Conn, sec artifact.Section, pk *PublicKey
 	resp := &responder{p: m.p, pk: pk, width: m.Width, drop0: m.DropC0, drop1: m.DropC1, draw: m.draw}
 	each := tickets(rng, "he matmul", m.lay.Responses(), pk, m.zeroKind())
 	for b := range m.lay.Blocks() {
-		acc, err := m.accumulate(rows, b, xs)
+		acc, err := m.accumulate(conn, rows, b, xs)
 		if err != nil {
 			return nil, fmt.Errorf("%v: section %s: %w", m, sec.Name, err)
 		}
@@ -157,8 +159,9 @@ func (m *linear) client(conn transport.Conn, sec artifact.Section, pk *PublicKey
 
 // accumulate returns X_c times the ciphertexts of column block b: for each limb the rows of X, each with the stored
 // coefficients of the first polynomial and, from column [linear.second] on, all of the second. It takes blockRows rows
-// and a stretch of columns at a time, so that what is expanded stays in the cache until it is multiplied.
-func (m *linear) accumulate(rows *matMulRows, b int, xs []int64) ([]*kernel.Residues, error) {
+// and a stretch of columns at a time, so that what is expanded stays in the cache until it is multiplied. Between
+// stretches it flushes conn, which lets others compute whose peer waits.
+func (m *linear) accumulate(conn transport.Conn, rows *matMulRows, b int, xs []int64) ([]*kernel.Residues, error) {
 	p := m.p
 	acc := make([]*kernel.Residues, len(p.limbs))
 	for i := range acc {
@@ -175,19 +178,24 @@ func (m *linear) accumulate(rows *matMulRows, b int, xs []int64) ([]*kernel.Resi
 			if err != nil {
 				return nil, err
 			}
-			err = parallel(len(stretches), func(j int) error {
-				s := stretches[j]
-				buf := free.Get().(*kernel.Panels)
-				defer free.Put(buf)
-				panels := buf.Resize(k, s.Len)
-				if err := rows.fill(panels, b, k0, i, s, gens); err != nil {
-					return err
+			for some := range slices.Chunk(stretches, goruntime.GOMAXPROCS(0)) {
+				err := parallel(len(some), func(j int) error {
+					s := some[j]
+					buf := free.Get().(*kernel.Panels)
+					defer free.Put(buf)
+					panels := buf.Resize(k, s.Len)
+					if err := rows.fill(panels, b, k0, i, s, gens); err != nil {
+						return err
+					}
+					kernel.MulAdd(acc[i].Columns(s.Start, s.Len), scalars, panels, 0, panels.Count(), l.mod)
+					return nil
+				})
+				if err != nil {
+					return nil, err
 				}
-				kernel.MulAdd(acc[i].Columns(s.Start, s.Len), scalars, panels, 0, panels.Count(), l.mod)
-				return nil
-			})
-			if err != nil {
-				return nil, err
+				if err := conn.Flush(); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}

@@ -221,7 +221,7 @@ func TestAccumulate(t *testing.T) {
 				if c.half == 0 {
 					copy(rows.row(b, 4), l.p.packStored(nil, largest, l.p.all(), c.drop))
 				}
-				acc, err := l.accumulate(rows, b, identity)
+				acc, err := l.accumulate(discard{}, rows, b, identity)
 				if err != nil {
 					t.Fatal(err)
 				}
