@@ -21,10 +21,10 @@
     "cot_softspoken_2": 15.25,
     "cot_softspoken_4": 11.16,
     "cot_softspoken_8": 31.44,
-    "cot_ferret_10": 24,
-    "cot_ferret_11": 25,
-    "cot_ferret_12": 26,
-    "cot_ferret_13": 36,
+    "cot_ferret_10": 32.2,
+    "cot_ferret_11": 29.1,
+    "cot_ferret_12": 35.0,
+    "cot_ferret_13": 63.4,
     "message": 2.98e+04
   }
 }

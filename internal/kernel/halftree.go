@@ -16,18 +16,19 @@ func GrowLevel(nodes, hashes []Block, path int, clear Block) (left, right Block)
 	if len(nodes) < 2*n {
 		panic(fmt.Sprintf("kernel: internal error: %d children in %d nodes", 2*n, len(nodes)))
 	}
-	nodes = nodes[:2*n]
+	var l0, l1, r0, r1 uint64
+	keep0, keep1 := ^clear[0], ^clear[1]
 	for j := n - 1; j >= 0; j-- {
 		known := ^equalMask(j, path)
-		p, h := nodes[j], hashes[j]
-		l0, l1 := h[0]&known, h[1]&known
-		r0, r1 := l0^p[0], l1^p[1]
-		l0, l1, r0, r1 = l0&^clear[0], l1&^clear[1], r0&^clear[0], r1&^clear[1]
-		nodes[2*j], nodes[2*j+1] = Block{l0, l1}, Block{r0, r1}
-		left[0], left[1] = left[0]^l0, left[1]^l1
-		right[0], right[1] = right[0]^r0, right[1]^r1
+		p, h := &nodes[j], &hashes[j]
+		two := (*[2]Block)(nodes[2*j:])
+		a0, a1 := h[0]&known, h[1]&known
+		b0, b1 := (a0^p[0])&keep0, (a1^p[1])&keep1
+		a0, a1 = a0&keep0, a1&keep1
+		two[0][0], two[0][1], two[1][0], two[1][1] = a0, a1, b0, b1
+		l0, l1, r0, r1 = l0^a0, l1^a1, r0^b0, r1^b1
 	}
-	return left, right
+	return Block{l0, l1}, Block{r0, r1}
 }
 
 // PatchPair adds left and right to nodes 2·pair and 2·pair + 1. The pair is a secret: all

@@ -28,9 +28,8 @@ func (e Extension) Silent() bool { return e.LPN != (LPN{}) }
 // with regular noise takes 2^128 operations: information set decoding and statistical
 // decoding (Liu, Wang, Yang and Yu, ePrint 2022/712), regular information set decoding
 // (Esser and Santini, ePrint 2023/1568), algebraic (Briaud and Øygarden, EUROCRYPT 2023;
-// ePrint 2025/1476) and hybrid attacks (ePrint 2025/1284), of which the last is the best.
-// The sets of the Ferret paper, of which (1280, 452000) is still widely used, fall below
-// 128 bits under them.
+// ePrint 2025/1476) and hybrid attacks (ePrint 2025/1284). docs/threat-model.md has what the
+// estimator says of each set. The sets of the Ferret paper are not in the table.
 //
 // An iteration of Ferret that is cut short gives an attacker a part of the samples and is
 // no weaker.
