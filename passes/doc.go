@@ -10,14 +10,16 @@
 //	fuse-qkv      linear layers that read one value become one
 //	fold-scale    constant factors move into weights
 //	approximate   scalar functions become fitted piecewise quadratics
+//	bound         ranges are proved from the weights
+//	clamp         layernorm's input is clamped where its proof is dear
 //	quantize      every value gets its ring width and fraction bits
 //	insert-trunc  conversions become the cheapest step that is correct
 //	cse, dce      common and dead ops go
 //	tidy          names get short
 //
 // The package must not know protocols, their messages or their parties: that is
-// backend's. It never sees a weight's value except through the calibration
-// record that the caller hands in.
+// backend's. Weights reach it through the calibration record and
+// the source that the caller hands in.
 //
 // Read Pass, Options and Default first. The approximations and the widths
 // follow Nimbus (NeurIPS 2024), sections 4.2 and 4.3, with the departures that
