@@ -276,3 +276,24 @@ func TestClampHolds(t *testing.T) {
 		}
 	})
 }
+
+// TestBelowPowerOfTwo quantises a difference whose range is just below what its
+// ring holds: the truncation that follows wants two free bits, and a little more.
+func TestBelowPowerOfTwo(t *testing.T) {
+	ps, err := ByName("quantize,insert-trunc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, most := range []float64{1 << 25, 1<<26 - 1e-4, 1 << 26} {
+		m := parse(t, "below.ir", fmt.Sprintf(`module @m attributes {stage = nn} {
+  func @main(%%x: tensor<2x4xf32> {range = [-9.0, 9.0]}) -> tensor<2x4xf32> {
+    %%y = nn.sub %%x, %%x {range = [-%[1]f, %[1]f]} : tensor<2x4xf32>
+    return %%y
+  }
+}
+`, most))
+		if err := Run(m, ps, &Options{Margin: 1}, nil); err != nil {
+			t.Errorf("±%f: %v", most, err)
+		}
+	}
+}
