@@ -106,9 +106,11 @@ func (q *quantizer) state(v *ir.Value) {
 		return
 	}
 	to := &v.Def.Attrs
+	if s.proof == "" { // its ring may hold more: conversions say what must fit
+		to.Set("bound", s.rests())
+		return
+	}
 	to.Set("range", outward(-s.most, s.most))
 	to.Set("bound", s.rests())
-	if s.proof != "" {
-		to.Set("proof", ir.Ident(s.proof))
-	}
+	to.Set("proof", ir.Ident(s.proof))
 }
