@@ -524,6 +524,16 @@ func TestBadArguments(t *testing.T) {
 			t.Errorf("%v: error %v", set, err)
 		}
 	}
+	for _, names := range [][2]string{{"ferret14", "ristretto"}, {"", "ristretto"}, {"ferret11", "rsa"}} {
+		if ext, err := corr.Named(names[0], names[1]); err == nil {
+			t.Errorf("%q is %v", names, ext)
+		}
+	}
+	for _, name := range otparams.Names() {
+		if ext, err := corr.Named(name, "mlkem"); err != nil || ext.Check() != nil || !strings.HasSuffix(ext.String(), "mlkem768") {
+			t.Errorf("%s: %v, %v", name, ext, err)
+		}
+	}
 	if _, err := corr.Setup(nil, 2, corr.Config{}, prg.New(prg.Seed{})); err == nil {
 		t.Error("party 2 accepted")
 	}
