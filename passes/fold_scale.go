@@ -30,7 +30,7 @@ func foldScales(m *ir.Module, f *ir.Func) {
 			continue
 		}
 		uses := f.Uses()
-		if foldInto(f, uses, op.X(0), op.Attrs.Float("by", 1)) {
+		if by := op.Attrs.Float("by", 1); foldInto(f, uses, op.X(0), by) || foldOnward(f, uses, op, by) {
 			f.ReplaceUses(op.Result(), op.X(0))
 			f.Remove(op)
 		}
@@ -55,6 +55,39 @@ func foldInto(f *ir.Func, uses map[*ir.Value][]ir.Use, v *ir.Value, c float64) b
 	return false
 }
 
+// foldOnward multiplies the weights, not the biases, of all that reads op by c,
+// if linear layers with weights of their own do and nothing else.
+func foldOnward(f *ir.Func, uses map[*ir.Value][]ir.Use, op *ir.Op, c float64) bool {
+	readers, ok := linearReaders(uses, op.Result())
+	if !ok || slices.ContainsFunc(readers, func(l *ir.Op) bool { return readersOf(f, l.W(1)) != 1 }) {
+		return false
+	}
+	for _, l := range readers {
+		scaleWeight(l.W(1), slices.Repeat([]float64{c}, len(sources(l.W(1)))))
+	}
+	return true
+}
+
+// linearReaders are the linear layers that read v, or a stretch of its rows; ok
+// if something does, and nothing else.
+func linearReaders(uses map[*ir.Value][]ir.Use, v *ir.Value) (readers []*ir.Op, ok bool) {
+	for _, u := range uses[v] {
+		switch {
+		case u.Op.Name == "nn.linear":
+			readers = append(readers, u.Op)
+		case u.Op.Name == "nn.slice" && u.Op.Axis() != v.Type.Rank()-1:
+			more, ok := linearReaders(uses, u.Op.Result())
+			if !ok {
+				return nil, false
+			}
+			readers = append(readers, more...)
+		default:
+			return nil, false
+		}
+	}
+	return readers, len(readers) > 0
+}
+
 // foldIntoPart scales part i of a split linear layer, whose recipe has one
 // source per part.
 func foldIntoPart(f *ir.Func, uses map[*ir.Value][]ir.Use, split *ir.Op, i int, c float64) bool {
@@ -68,23 +101,28 @@ func foldIntoPart(f *ir.Func, uses map[*ir.Value][]ir.Use, split *ir.Op, i int, 
 func scaleWeights(f *ir.Func, lin *ir.Op, i, parts int, c float64) bool {
 	for arg := 1; arg < len(lin.Args); arg++ {
 		w := lin.W(arg)
-		if w == nil || len(sources(w)) != parts || readers(f, w) != 1 {
+		if w == nil || len(sources(w)) != parts || readersOf(f, w) != 1 {
 			return false
 		}
 	}
 	for arg := 1; arg < len(lin.Args); arg++ {
-		w := lin.W(arg)
-		mul := w.Attrs.Floats("mul")
-		if mul == nil {
-			mul = slices.Repeat([]float64{1}, parts)
-		}
-		mul[i] *= c
-		w.Attrs.Set("mul", mul)
+		by := slices.Repeat([]float64{1}, parts)
+		by[i] = c
+		scaleWeight(lin.W(arg), by)
 	}
 	return true
 }
 
-func readers(f *ir.Func, w *ir.Weight) int {
+// scaleWeight multiplies each source of w by its factor.
+func scaleWeight(w *ir.Weight, by []float64) {
+	for i, f := range w.Attrs.Floats("mul") {
+		by[i] *= f
+	}
+	w.Attrs.Set("mul", by)
+}
+
+// readersOf counts the ops that read w.
+func readersOf(f *ir.Func, w *ir.Weight) int {
 	n := 0
 	for _, op := range f.Body {
 		for _, a := range op.Args {

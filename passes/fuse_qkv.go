@@ -66,12 +66,23 @@ func fuseLinear(m *ir.Module, f *ir.Func) {
 
 // sameForm reports whether two linear layers can be joined and split equally.
 func sameForm(a, b *ir.Op) bool {
-	return a.W(1).Type.Equal(b.W(1).Type) && len(a.Args) == len(b.Args) &&
-		a.W(1).Attrs.Bool("transpose") == b.W(1).Attrs.Bool("transpose")
+	if !a.W(1).Type.Equal(b.W(1).Type) || len(a.Args) != len(b.Args) {
+		return false
+	}
+	for i := 1; i < len(a.Args); i++ {
+		for _, attr := range []string{"transpose", "gain", "shift", "through_transposed"} {
+			x, _ := a.W(i).Attrs.Get(attr)
+			y, _ := b.W(i).Attrs.Get(attr)
+			if x != y {
+				return false
+			}
+		}
+	}
+	return true
 }
 
-// joinable reports whether w is a plain file tensor, whose recipe can be put
-// into a longer list.
+// joinable reports whether w is made of one file tensor, so that its recipe can
+// be put into a longer list.
 func joinable(w *ir.Weight) bool {
 	return len(sources(w)) == 1 && !w.Attrs.Has("rows")
 }
@@ -89,11 +100,13 @@ func sources(w *ir.Weight) []string {
 func joinWeights(m *ir.Module, g []*ir.Op, arg int) *ir.Weight {
 	first := g[0].W(arg)
 	var from []string
+	var through []string
 	var mul []float64
 	width := 0
 	for _, o := range g {
 		w := o.W(arg)
 		from = append(from, sources(w)...)
+		through = append(through, w.Attrs.Strs("through")...)
 		f := 1.0
 		if l := w.Attrs.Floats("mul"); len(l) == 1 {
 			f = l[0]
@@ -106,6 +119,9 @@ func joinWeights(m *ir.Module, g []*ir.Op, arg int) *ir.Weight {
 	attrs := first.Attrs.Clone()
 	attrs.Set("from", from)
 	attrs.Set("axis", len(shape)-1)
+	if through != nil {
+		attrs.Set("through", through)
+	}
 	attrs.Del("mul")
 	if slices.ContainsFunc(mul, func(f float64) bool { return f != 1 }) {
 		attrs.Set("mul", mul)

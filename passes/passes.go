@@ -83,12 +83,12 @@ func (o *Options) formats() Formats {
 // All is the table of passes, in the order in which a pipeline would have them;
 // `nimbusc help passes` prints it.
 func All() []Pass {
-	return []Pass{SliceEarly, Expand, FuseQKV, FoldScale, DivideLate, Calibrate, Approximate, Bound, Clamp, Quantize, InsertTrunc, Interleave, CSE, DCE, Tidy}
+	return []Pass{SliceEarly, FoldGain, Expand, FuseQKV, FoldScale, DivideLate, Calibrate, Approximate, Bound, Clamp, Quantize, InsertTrunc, Interleave, CSE, DCE, Tidy}
 }
 
 // Default is the pipeline of `nimbusc compile`, from nn to fx.
 func Default() []Pass {
-	return []Pass{SliceEarly, Expand, FuseQKV, FoldScale, CSE, DCE, Calibrate, Approximate, Bound, Clamp, Quantize, InsertTrunc, CSE, DCE, Interleave, CSE, Tidy}
+	return []Pass{SliceEarly, FoldGain, Expand, FuseQKV, FoldScale, CSE, DCE, Calibrate, Approximate, Bound, Clamp, Quantize, InsertTrunc, CSE, DCE, Interleave, CSE, Tidy}
 }
 
 // ByName returns the passes of a comma-separated list.
@@ -155,6 +155,9 @@ func insert(ps []Pass, name string, p Pass, after int) ([]Pass, error) {
 // order lists the constraints that a pipeline must meet, each with its reason.
 var order = []struct{ before, after, why string }{
 	{"slice-early", "expand", "softmax and layer norm are cut as one op each"},
+	{"slice-early", "fold-gain", "what reads a norm's first row alone is often a linear layer alone"},
+	{"fold-gain", "expand", "a norm is folded as one op"},
+	{"fold-gain", "fuse-qkv", "a joined weight takes in one gain for all its parts"},
 	{"slice-early", "fuse-qkv", "queries that are cut read another value than keys"},
 	{"expand", "approximate", "the exponential appears only when softmax is expanded"},
 	{"expand", "fold-scale", "the factor of the attention scores must reach the weights before scores are expanded away"},

@@ -282,24 +282,32 @@ func (q *quantizer) matmul() []*ir.Value {
 	return []*ir.Value{q.set(q.b.Op1("fx.matmul", q.hint(), nil, q.convert(x, l, fx), q.convert(y, l, fy)), b)}
 }
 
-// scale multiplies by a constant: by a power of two for free, otherwise by as
-// many bits of the constant as the ring has room for.
+// factorBits is how many fraction bits a factor in [1, 2) has that is no short
+// number.
+const factorBits = 9
+
+// scale multiplies by a constant: by a power of two for free, otherwise in a ring
+// that has room for the constant's bits. Two bits stay free for a truncation.
 func (q *quantizer) scale() []*ir.Value {
 	op := q.op
 	x, c, b := op.X(0), op.Attrs.Float("by", 1), q.spanOf(op)
-	left := x.Type.Elem.Width - x.Type.Elem.Frac - bits(b.most) - 1
+	left := x.Type.Elem.Width - x.Type.Elem.Frac - room(b.most) - 2
 	frac, exp := math.Frexp(math.Abs(c))
 	k := 1 - exp // c·2^k is in [1, 2)
 	if frac != 0.5 {
-		k = min(k+9, left)
-		for e := 1 - exp; e <= left && e < 50; e++ { // fewer bits, or more, where they make it exact
+		k += factorBits
+		for e := 1 - exp; e <= max(left, k) && e < 50; e++ { // fewer bits, or more, where they make it exact
 			if n := math.Ldexp(c, e); n == math.Trunc(n) {
 				k = e
 				break
 			}
 		}
 	}
-	if k < 0 || k > left || math.Ldexp(math.Abs(c), k) < 0.5 {
+	if e := x.Type.Elem; k > left && e.Width+k-left <= 64 {
+		x = q.cast(x, e.Width+k-left, e.Frac)
+		left = k
+	}
+	if k < 0 || k > left {
 		q.fail(op, "the factor %g of a value up to ±%.4g does not fit %s", c, b.most, x.Type.Elem)
 	}
 	if e := x.Type.Elem; e.Frac+k > e.Width-2 { // a value below 1/2: no room for the point

@@ -7,6 +7,9 @@
 //	transpose           each of them, two-dimensional, is transposed
 //	mul = [0.125, 1.0]  and multiplied by its factor
 //	axis = 1            then all are joined along this axis (default 0)
+//	shift = "d"         to tensor i, a bias, is added d·W, W being the file tensor
+//	through = ["w"]     through[i], which through_transposed transposes, times its factor
+//	gain = "g"          of the joined tensor, row i is multiplied by element i of this one
 //	rows = [0, 128]     and of the result only these rows are kept
 //
 // The numbers never enter the IR, and never an error message: errors name

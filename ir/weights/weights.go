@@ -69,6 +69,11 @@ func load(w *ir.Weight, src Source) ([]float64, error) {
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", name, err)
 		}
+		if w.Attrs.Has("shift") {
+			if err := shift(v, w, i, src, factor); err != nil {
+				return nil, err
+			}
+		}
 		parts, shapes = append(parts, v), append(shapes, shape)
 	}
 	out, shape := parts[0], shapes[0]
@@ -78,6 +83,11 @@ func load(w *ir.Weight, src Source) ([]float64, error) {
 			return nil, err
 		}
 		out, shape = tensor.Concat(parts, shapes, axis)
+	}
+	if name := w.Attrs.Str("gain", ""); name != "" {
+		if err := gain(out, shape, name, src); err != nil {
+			return nil, err
+		}
 	}
 	if rows := w.Attrs.Ints("rows"); w.Attrs.Has("rows") {
 		if len(rows) != 2 || len(shape) == 0 || rows[0] < 0 || rows[1] < 1 || rows[0] > shape[0] || rows[1] > shape[0]-rows[0] {
@@ -89,6 +99,44 @@ func load(w *ir.Weight, src Source) ([]float64, error) {
 		return nil, fmt.Errorf("tensors %q make shape %v, the model expects %v; is it the right model's file?", from, shape, w.Type.Shape)
 	}
 	return out, nil
+}
+
+// gain multiplies row i of a tensor by element i of a file tensor.
+func gain(v []float64, shape []int, name string, src Source) error {
+	g, n, err := one(name, src, nil, false, 1)
+	if err != nil {
+		return fmt.Errorf("tensor %q: %w", name, err)
+	}
+	if len(n) != 1 || len(shape) == 0 || n[0] != shape[0] {
+		return fmt.Errorf("tensor %q, shape %v, is no gain for the rows of shape %v", name, n, shape)
+	}
+	row := len(v) / shape[0]
+	for i := range v {
+		v[i] *= g[i/row]
+	}
+	return nil
+}
+
+// shift adds factor·b·W to source i of a bias.
+func shift(v []float64, w *ir.Weight, i int, src Source, factor float64) error {
+	names := []string{w.Attrs.Str("shift", ""), w.Attrs.Strs("through")[i]}
+	b, n, err := one(names[0], src, nil, false, factor)
+	if err != nil {
+		return fmt.Errorf("tensor %q: %w", names[0], err)
+	}
+	m, shape, err := one(names[1], src, nil, w.Attrs.Bool("through_transposed"), 1)
+	if err != nil {
+		return fmt.Errorf("tensor %q: %w", names[1], err)
+	}
+	if len(n) != 1 || len(shape) != 2 || shape[0] != n[0] || shape[1] != len(v) {
+		return fmt.Errorf("tensors %q, shapes %v and %v, make no shift of a bias of %d", names, n, shape, len(v))
+	}
+	for r, x := range b {
+		for c := range v {
+			v[c] += x * m[r*len(v)+c]
+		}
+	}
+	return nil
 }
 
 // one loads one tensor, views it as another shape if there is one, transposes

@@ -52,6 +52,11 @@ func TestRecipes(t *testing.T) {
 		{"view", declare([]int{2, 4}, "from", []string{"deep"}, "view", []int{2, 4}), []float64{0, 1, 2, 3, 4, 5, 6, 7}},
 		{"view, then transpose", declare([]int{4, 2}, "from", []string{"deep"}, "view", []int{2, 4}, "transpose", true), []float64{0, 4, 1, 5, 2, 6, 3, 7}},
 		{"view of rows to join", declare([]int{3, 2}, "from", []string{"c", "c", "c"}, "view", []int{1, 2}), []float64{0, 1, 0, 1, 0, 1}},
+		{"gain", declare([]int{2, 3}, "gain", "c", "mul", []float64{2}), []float64{0, 0, 0, 6, 8, 10}},
+		{"gain of transposed rows", declare([]int{3, 2}, "transpose", true, "gain", "b"), []float64{0, 0, 1, 4, 4, 10}},
+		{"shift", declare([]int{3}, "from", []string{"b"}, "shift", "c", "through", []string{"v"}), []float64{3, 5, 7}},
+		{"shift before the factor", declare([]int{4}, "from", []string{"c", "c"}, "mul", []float64{1, 2}, "shift", "b", "through", []string{"w", "v"}, "through_transposed", true),
+			[]float64{5, 15, 10, 30}},
 		{"rows", declare([]int{1, 3}, "rows", []int{1, 1}), []float64{3, 4, 5}},
 	} {
 		got, err := Load(c.w, src)
