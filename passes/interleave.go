@@ -16,15 +16,35 @@ for bit. The parts of an op stand together: who lets the first ready op compute
 keeps no part waiting for long.`,
 	In: ir.StageFx, Out: ir.StageFx,
 	Run: func(m *ir.Module, o *Options) error {
-		if o.Parts < 2 {
-			return nil
-		}
 		return ir.Catch(func() {
 			for _, f := range m.Funcs {
-				interleave(f, o.Parts)
+				parts := o.Parts
+				if parts == 0 {
+					parts = partsOf(f)
+				}
+				if parts > 1 {
+					interleave(f, parts)
+				}
 			}
 		})
 	},
+}
+
+// partRows is how many rows a part needs. Each part of a linear layer expands the
+// whole encrypted weight, which costs as much as multiplying it by some twenty
+// rows, and each op waits for the peer however few rows it has.
+const partRows = 64
+
+// partsOf is how many parts to make of the layers of f, where nobody says: two,
+// if its linear layers have rows enough. With three, the weights' expansion costs
+// more than the third part's work hides.
+func partsOf(f *ir.Func) int {
+	for _, op := range f.Body {
+		if op.Name == "fx.matmul" && op.W(1) != nil && op.Attrs.Has("layer") && op.Result().Type.Shape[0] >= 2*partRows {
+			return 2
+		}
+	}
+	return 1
 }
 
 // work has the ops that are worth a cut for their own sake: those that talk.

@@ -56,7 +56,8 @@ type Options struct {
 	// means DefaultMargin.
 	Margin float64
 
-	// Parts is how many parts interleave makes of a layer; below 2, one.
+	// Parts is how many parts interleave makes of a layer; 0 leaves it to the
+	// pass.
 	Parts int
 
 	// Formats are the quantiser's targets; the zero value means DefaultFormats.

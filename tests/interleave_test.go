@@ -28,7 +28,7 @@ func TestInterleaveCost(t *testing.T) {
 		t.Fatal(err)
 	}
 	examples := []passes.Example{madeUp(newRand(t, 4), m)}
-	o := &passes.Options{Source: src, Observe: func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, src, examples) }}
+	o := &passes.Options{Parts: 1, Source: src, Observe: func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, src, examples) }}
 	if err := passes.Run(m, passes.Default(), o, nil); err != nil {
 		t.Fatal(err)
 	}

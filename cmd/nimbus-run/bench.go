@@ -45,7 +45,7 @@ enough.`,
 		fs.Var(&o.link, "link", linkUsage)
 		fs.IntVar(&o.cores, "cores", 0, "hold each party to `N` cores (default: both share all)")
 		extensionFlags(fs, &o.lower)
-		fs.IntVar(&o.parts, "parts", 1, "cut the layers of a plan compiled here into `N` parts that overlap")
+		fs.IntVar(&o.parts, "parts", 0, "cut the layers of a plan compiled here into `N` parts that overlap (default: as nimbusc)")
 		fs.IntVar(&o.runs, "runs", 3, "run the inference `N` times, each over a connection of its own")
 		fs.StringVar(&o.profile, "profile", "", "write this machine's profile to `FILE`; of model and block: predict times with the one in FILE")
 		fs.BoolVar(&o.json, "json", false, "print one line of JSON")
@@ -80,8 +80,8 @@ func bench(ctx context.Context, o benchOptions) error {
 		return usagef("%d cores, expected at least one, or 0 for all", o.cores)
 	case o.tokens < 1:
 		return usagef("%d tokens, expected at least one", o.tokens)
-	case o.parts < 1:
-		return usagef("%d parts, expected at least one", o.parts)
+	case o.parts < 0:
+		return usagef("%d parts, expected at least one, or 0 for the default", o.parts)
 	case o.layers < 0:
 		return usagef("%d layers, expected at least one", o.layers)
 	}

@@ -177,7 +177,7 @@ var planCommand = &command{
 		seq := fs.Int("seq", 0, "")
 		set := settings{}
 		fs.Var(set, "set", "")
-		parts := fs.Int("parts", 1, "")
+		parts := fs.Int("parts", 0, "")
 		var lower backend.Options
 		extensionFlags(fs, &lower)
 		return func(_ context.Context, args []string) error {

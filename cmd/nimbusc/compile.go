@@ -98,7 +98,7 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 	fs.StringVar(&f.text, "text", "", "calibrate on `FILE`, one text a line")
 	fs.StringVar(&f.edits, "passes", "", "change the pipeline by `EDITS`: +name adds a pass, -name takes one out")
 	fs.Float64Var(&f.margin, "margin", passes.DefaultMargin, "head room over calibrated ranges, a `FACTOR`")
-	fs.IntVar(&f.parts, "parts", 1, partsUsage)
+	fs.IntVar(&f.parts, "parts", 0, partsUsage)
 	rangeFlag(fs, &f.ranges)
 	f.budget = budgets{}
 	fs.Var(f.budget, "error-budget", budgetUsage)

@@ -19,7 +19,7 @@ A bare module has no text to calibrate on: ranges are those written in it.`,
 	setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		list := fs.String("passes", "", "comma-separated `NAMES` of passes")
 		margin := fs.Float64("margin", passes.DefaultMargin, "head room over ranges, a `FACTOR`")
-		parts := fs.Int("parts", 1, partsUsage)
+		parts := fs.Int("parts", 0, partsUsage)
 		var ranges passes.Range
 		rangeFlag(fs, &ranges)
 		var d dumper
@@ -57,11 +57,11 @@ A bare module has no text to calibrate on: ranges are those written in it.`,
 }
 
 // partsUsage explains the flag of pass interleave.
-const partsUsage = "cut the work of a layer into `N` parts that overlap"
+const partsUsage = "cut the work of a layer into `N` parts that overlap (default: 2 for 128 tokens and more, else 1)"
 
 func checkParts(n int) error {
-	if n < 1 || n > 16 {
-		return usagef("-parts is a number from 1 to 16, got %d", n)
+	if n < 0 || n > 16 {
+		return usagef("-parts is a number from 1 to 16, or 0 for the default, got %d", n)
 	}
 	return nil
 }
