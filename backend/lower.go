@@ -26,6 +26,9 @@ type Options struct {
 	// downloads them in the clear and looks its rows up by itself.
 	PublicEmbedding bool
 
+	// Ahead has matrix products run on masks before the input is known.
+	Ahead bool
+
 	// Extension names the OT extension, one of package otparams, or [AnyFerret].
 	// Empty means the one that makes a run's correlations soonest under the
 	// objective, or with fewest bytes if those are what counts.
@@ -86,6 +89,9 @@ func Lower(m *ir.Module, o Options) error {
 // last step, and all that a plan written by hand needs.
 func Finish(m *ir.Module, o Options) error {
 	m.Attrs.Set("version", Version)
+	if o.Ahead {
+		RunAhead(m)
+	}
 	if errs := ir.Verify(m); len(errs) > 0 {
 		return fmt.Errorf("lower: internal error: %w", errs[0])
 	}
@@ -108,6 +114,17 @@ func Finish(m *ir.Module, o Options) error {
 	}
 	total.Reserve(m)
 	return nil
+}
+
+// RunAhead has all ops of a plan that can do so run before the input is known.
+func RunAhead(m *ir.Module) {
+	for _, f := range m.Funcs {
+		for _, op := range f.Body {
+			if row := ir.Lookup(op.Name); row != nil && row.Takes("ahead") {
+				op.Attrs.Set("ahead", true)
+			}
+		}
+	}
 }
 
 // publishTables makes the tables of every selection public.

@@ -15,21 +15,25 @@ const (
 const cotBytes = 17
 
 // Memory estimates the most that a client keeps at a time, and a server about as
-// much: pools of correlated OTs and encryptions of zero, encrypted weights, which
+// much: pools of correlated OTs and encryptions of zero, products made ahead, encrypted weights, which
 // are mapped, and what the largest op works on. The program and its garbage come
 // on top.
 func (a *Account) Memory() int64 {
-	var ahead, largest int64
+	var ahead, products, largest int64
 	for _, o := range a.Ops {
 		w := o.Cost.Work
-		ahead += 8 * w.Ahead[cost.Zero]
-		held := o.Cost.Bytes()
+		if o.Op.Attrs.Bool("ahead") {
+			products += 8 * int64(o.Op.Result().Type.NumElems())
+		} else {
+			ahead += 8 * w.Ahead[cost.Zero]
+		}
+		held := o.Cost.Bytes() + o.Cost.AheadC2S + o.Cost.AheadS2C
 		if o.Op.Name == "he.matmul" { // a residue of every coefficient of every row
-			held += 8 * w.Client[cost.MAC] / int64(o.Op.X(0).Type.Last())
+			held += 8 * (w.Client[cost.MAC] + w.Ahead[cost.MAC]) / int64(o.Op.X(0).Type.Last())
 		} else {
 			held += 8 * (w.Client[cost.Unpack] + w.Client[cost.Expand])
 		}
 		largest = max(largest, held)
 	}
-	return min(a.Online.COTs(), maxPool)*cotBytes + min(ahead, maxZeros) + a.Online.Setup + largest
+	return min(a.Online.COTs(), maxPool)*cotBytes + min(ahead, maxZeros) + products + a.Online.Setup + largest
 }

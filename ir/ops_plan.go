@@ -13,6 +13,9 @@ var responseAttrs = []AttrSpec{
 	{Name: "drop_c1", Kind: Whole, Doc: "low bits dropped from the second; default 0"},
 }
 
+// aheadAttr is for the products that can run on masks before their input is known.
+var aheadAttr = AttrSpec{Name: "ahead", Kind: Flag, Doc: "the product of masks is made before the input is known; of the run is left what differs from them"}
+
 // storedAttr is for the ops that read what setup has stored.
 var storedAttr = AttrSpec{Name: "drop_stored", Kind: Whole, Doc: "low bits dropped from the stored ciphertexts of a weight; default 0"}
 
@@ -35,10 +38,10 @@ var planRows = []Row{
 			"he.select %ids, %types, @word, @type {set = n4096}", "ashare<3x4xfx20.10>")),
 	plan("he.matmul", "fx.matmul", "share times the server's weight; the product's low bits may be wrong by the error the parameter set states",
 		[]Sig{{{Name: "x", Is: Number}, {Name: "w", Is: AWeight}}},
-		append([]AttrSpec{setAttr, {Name: "tile", Kind: Whole, Doc: "token rows packed into one response; default 1"}, storedAttr}, responseAttrs...),
+		append([]AttrSpec{setAttr, {Name: "tile", Kind: Whole, Doc: "token rows packed into one response; default 1"}, storedAttr, aheadAttr}, responseAttrs...),
 		example("plan", "%x: ashare<2x4xfx30.8>", "@w: private<server, 4x3xfx30.10>", "he.matmul %x, @w {set = n4096}", "ashare<2x3xfx30.18>")),
 	plan("he.matmul_ss", "fx.matmul", "share times share, batched", binary,
-		append([]AttrSpec{setAttr, {Name: "tile", Kind: Wholes, Required: true, Doc: "[rows, inner, columns, 1 if the first operand is encrypted]: the block that one polynomial product computes"}}, responseAttrs...),
+		append([]AttrSpec{setAttr, {Name: "tile", Kind: Wholes, Required: true, Doc: "[rows, inner, columns, 1 if the first operand is encrypted]: the block that one polynomial product computes"}, aheadAttr}, responseAttrs...),
 		example("plan", "%a: ashare<2x3x4xfx25.8>, %b: ashare<2x4x3xfx25.8>", "", "he.matmul_ss %a, %b {set = n2048, tile = [3, 4, 3, 0]}", "ashare<2x3x3xfx25.16>")),
 
 	{

@@ -59,6 +59,11 @@ const (
 // Dialect is the part of the name before the dot.
 func (r *Row) Dialect() string { d, _, _ := strings.Cut(r.Name, "."); return d }
 
+// Takes tells whether the op has an attribute of its own of that name.
+func (r *Row) Takes(attr string) bool {
+	return slices.ContainsFunc(r.Attrs, func(s AttrSpec) bool { return s.Name == attr })
+}
+
 // Title is the first line of the doc.
 func (r *Row) Title() string { t, _, _ := strings.Cut(r.Doc, "\n"); return t }
 

@@ -118,6 +118,10 @@ func heMatmul(s *step, o *ir.Op, x share.Arith, w vector) (share.Arith, error) {
 		if w.V == nil {
 			return y, fmt.Errorf("argument %s has no value", o.Args[1])
 		}
+		if s.ahead != nil {
+			y.V, err = spec.ServerPrepared(s.conn, s.ahead, x.V, w.V)
+			return y, err
+		}
 		key, kerr := s.he.keys.Key(spec.Set)
 		if kerr != nil {
 			return y, kerr
@@ -125,16 +129,25 @@ func heMatmul(s *step, o *ir.Op, x share.Arith, w vector) (share.Arith, error) {
 		y.V, err = spec.Server(s.conn, key, x.V, w.V)
 		return y, err
 	}
-	sec, err := s.he.stock.section(o.W(1).Name)
-	if err != nil {
+	if s.ahead != nil {
+		y.V, err = spec.ClientPrepared(s.conn, s.ahead, x.V)
 		return y, err
 	}
-	pk, err := s.he.public.Key(spec.Set)
+	sec, pk, err := s.he.weight(o)
 	if err != nil {
 		return y, err
 	}
 	y.V, err = spec.Client(s.conn, sec, pk, x.V, s.rng.Child("he.matmul"))
 	return y, err
+}
+
+// weight is what a client has of a he.matmul's weight: its section and the key
+// under which it is encrypted.
+func (h *heState) weight(o *ir.Op) (sec artifact.Section, pk *he.PublicKey, err error) {
+	if sec, err = h.stock.section(o.W(1).Name); err == nil {
+		pk, err = h.public.Key(o.Attrs.Ident("set", ""))
+	}
+	return sec, pk, err
 }
 
 // selectSpec reads a he.select: ids [S], types [S], word [V, D], type [C, D],
@@ -246,6 +259,10 @@ func heMatmulSS(s *step, o *ir.Op, x, y share.Arith) (share.Arith, error) {
 	z := share.NewArith(x.Width, o.Results[0].Type.Shape...)
 	spec, err := matMulSSSpec(o)
 	if err != nil {
+		return z, err
+	}
+	if s.ahead != nil {
+		z.V, err = spec.RunPrepared(s.conn, s.ahead, x.V, y.V)
 		return z, err
 	}
 	z.V, err = spec.Run(s.conn, s.he.session, x.V, y.V, s.rng.Child("he.matmul_ss"))

@@ -66,6 +66,8 @@ const hostilePlan = `module @hostile attributes {stage = plan, version = 1, cot_
     %p = ot.piecewise %t {cuts = [0], pieces = [[0], [1, 0]], keep = 24, width_lin = 24} : ashare<2x3xfx24.10>
     %u = ss.transpose %p {perm = [1, 0]} : ashare<3x2xfx24.10>
     %m = he.matmul_ss %u, %p {set = n2048, tile = [3, 2, 3, 0]} : ashare<3x3xfx24.20>
+    %n = he.matmul_ss %u, %p {set = n2048, tile = [3, 2, 3, 0], ahead} : ashare<3x3xfx24.20>
+    %z = he.matmul %s, @w {set = n4096, tile = 2, ahead} : ashare<2x3xfx30.20>
     %r = ss.sum %p : ashare<2x1xfx24.10>
     %o = io.reveal %p {to = client} : private<client, 2x3xfx24.10>
     return %o

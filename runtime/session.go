@@ -81,7 +81,8 @@ type Session struct {
 	refill Phase    // of the run
 
 	open    bool // base OTs and key exchange are done
-	ready   bool // the pools hold what a run consumes
+	ready   bool // the pools hold what a run consumes, and ahead does
+	ahead   []prepared
 	offline Phase
 	err     error
 }
@@ -144,7 +145,7 @@ func (s *Session) fail(err error) error {
 }
 
 func (s *Session) drop() {
-	s.c, s.rng, s.protocols = nil, nil, nil
+	s.c, s.rng, s.protocols, s.ahead = nil, nil, nil, nil
 	s.he = heState{}
 	s.weights = nil
 }
@@ -170,8 +171,9 @@ func (s *Session) Close() error {
 }
 
 // Prepare does everything that can be done before the input is known: base
-// OTs and key exchange once, and the correlations that one run consumes. The
-// client calls it; the server's Serve answers.
+// OTs and key exchange once, the correlations that one run consumes, and the
+// products that its plan wants ahead. The client calls it; the server's Serve
+// answers.
 func (s *Session) Prepare() (Phase, error) {
 	if s.err != nil {
 		return Phase{}, s.err
@@ -211,6 +213,9 @@ func (s *Session) prepare() error {
 		}
 		if err := s.he.prepare(s); err != nil {
 			return fmt.Errorf("encryptions of zero: %w", err)
+		}
+		if err := s.prepareAhead(); err != nil {
+			return fmt.Errorf("ahead: %w", err)
 		}
 		s.ready = true
 	}
@@ -316,6 +321,9 @@ func (s *Session) run(m meter, inputs map[string][]uint64) ([][]uint64, *Report,
 	results, err := s.call(s.prog.Main, args)
 	if err != nil {
 		return nil, nil, err
+	}
+	if n := len(s.ahead); n > 0 {
+		return nil, nil, fmt.Errorf("@main: %d products that were made ahead are left: internal error", n)
 	}
 	out := make([][]uint64, len(results))
 	for i, r := range results {

@@ -8,6 +8,7 @@ import (
 	"nimbus/internal/prg"
 	"nimbus/ir"
 	"nimbus/runtime/corr"
+	"nimbus/runtime/he"
 	"nimbus/runtime/ot"
 	"nimbus/runtime/share"
 	"nimbus/runtime/transport"
@@ -29,6 +30,7 @@ type step struct {
 	weights Weights // server
 	he      *heState
 	rng     *prg.PRG        // its own
+	ahead   *he.Prepared    // of an op that ran ahead of its input
 	lane    uint32          // 0: the op talks to nobody
 	turn    <-chan struct{} // closed when the step may compute
 	conn    transport.Conn  // its lane
@@ -94,8 +96,11 @@ func (s *Session) newStep(o *ir.Op, order int) (*step, error) {
 		return nil, fmt.Errorf("this session has had all its lanes: begin a new one")
 	}
 	st.lane, st.rng = s.lanes, s.rng.Child("op")
+	var err error
+	if st.ahead, err = s.takeAhead(o); err != nil {
+		return nil, err
+	}
 	if n, said := reserved(o); said {
-		var err error
 		if st.part, err = s.c.Part(n[s.party], n[1-s.party]); err != nil {
 			return nil, err
 		}

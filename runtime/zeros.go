@@ -58,6 +58,7 @@ func (c zeroCounter) of(f *ir.Func, depth int) (zeroCount, error) {
 	for _, o := range f.Body {
 		var err error
 		switch {
+		case isAhead(o): // makes its own as it goes
 		case o.Callee != "":
 			var callee zeroCount
 			if g := c.p.funcs[o.Callee]; g != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"nimbus/backend"
@@ -26,6 +27,19 @@ func TestOffline(t *testing.T) {
 				m := opPlan(t, c.op, c.text)
 				m.Attrs.Set("extension", ir.Ident(extension))
 				m.Attrs.Set("base", ir.Ident(base))
+				d, err := deploy(t.TempDir(), m, zeros(m))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer d.close()
+				checkOffline(t, d)
+			})
+		}
+	}
+	for _, c := range viewed {
+		if strings.Contains(c.text, "ahead") {
+			t.Run(c.text, func(t *testing.T) {
+				m := opPlan(t, c.op, function(c.params, c.weights, c.text, c.results...))
 				d, err := deploy(t.TempDir(), m, zeros(m))
 				if err != nil {
 					t.Fatal(err)

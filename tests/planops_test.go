@@ -249,6 +249,7 @@ func randomForm(rng *rand.Rand, op string) string {
 	}
 	sd := fmt.Sprintf("%dx%d", s, d)
 	x := fx("ashare", sd, l, f)
+	ahead := []string{"", ", ahead"}[rng.IntN(2)]
 	switch op {
 	case "ss.add":
 		return function("%a: "+x+", %b: "+x, "", "ss.add %a, %b", x)
@@ -348,7 +349,7 @@ func randomForm(rng *rand.Rand, op string) string {
 		fa, fw := between(0, 8), between(0, 8)
 		k, n, m := between(1, 6), between(1, 40), between(1, 5)
 		return function("%x: "+fx("ashare", fmt.Sprintf("%dx%d", m, k), l, fa), "@w : "+fx("private", fmt.Sprintf("server, %dx%d", k, n), l, fw),
-			fmt.Sprintf("he.matmul %%x, @w {set = n4096, tile = %d, drop_c0 = %d, drop_c1 = %d}", between(1, m), rng.IntN(15), rng.IntN(10)),
+			fmt.Sprintf("he.matmul %%x, @w {set = n4096, tile = %d, drop_c0 = %d, drop_c1 = %d%s}", between(1, m), rng.IntN(15), rng.IntN(10), ahead),
 			fx("ashare", fmt.Sprintf("%dx%d", m, n), l, fa+fw))
 	case "he.select":
 		cols, rows, tokens := between(1, 40), between(2, 30), between(1, 4)
@@ -363,8 +364,8 @@ func randomForm(rng *rand.Rand, op string) string {
 		l := between(10, 25)
 		h, m, k, n := between(1, 3), between(1, 6), between(1, 6), between(1, 6)
 		return function(fmt.Sprintf("%%a: ashare<%dx%dx%dxfx%d.2>, %%b: ashare<%dx%dx%dxfx%d.3>", h, m, k, l, h, k, n, l), "",
-			fmt.Sprintf("he.matmul_ss %%a, %%b {set = n2048, tile = [%d, %d, %d, %d], drop_c0 = %d, drop_c1 = %d}",
-				between(1, m), between(1, k), between(1, n), rng.IntN(2), rng.IntN(8), rng.IntN(8)),
+			fmt.Sprintf("he.matmul_ss %%a, %%b {set = n2048, tile = [%d, %d, %d, %d], drop_c0 = %d, drop_c1 = %d%s}",
+				between(1, m), between(1, k), between(1, n), rng.IntN(2), rng.IntN(8), rng.IntN(8), ahead),
 			fmt.Sprintf("ashare<%dx%dx%dxfx%d.5>", h, m, n, l))
 	}
 	return ""

@@ -32,8 +32,10 @@ var viewed = []struct {
 	{"ot.recip", "%x: ashare<8xfx24.12>", "", "ot.recip %x {lo = 8, hi = 14}", []string{"ashare<8xfx30.12>"}},
 	{"ot.rsqrt", "%x: ashare<8xfx24.17>", "", "ot.rsqrt %x {lo = 10, hi = 18}", []string{"ashare<8xfx27.8>"}},
 	{"he.matmul", "%x: ashare<2x4xfx37.8>", "@w : private<server, 4x8xfx37.10>", "he.matmul %x, @w {set = n4096, tile = 2, drop_c0 = 10, drop_c1 = 6}", []string{"ashare<2x8xfx37.18>"}},
+	{"he.matmul", "%x: ashare<2x4xfx37.8>", "@w : private<server, 4x8xfx37.10>", "he.matmul %x, @w {set = n4096, tile = 2, drop_c0 = 10, drop_c1 = 6, ahead}", []string{"ashare<2x8xfx37.18>"}},
 	{"he.select", "%ids: private<client, 4xi32>", "@word : private<server, 6x8xfx25.10>", "he.select %ids, @word {set = n2048, drop_c0 = 12}", []string{"ashare<4x8xfx25.10>"}},
 	{"he.matmul_ss", "%a: ashare<8x4xfx25.8>, %b: ashare<4x8xfx25.8>", "", "he.matmul_ss %a, %b {set = n2048, tile = [8, 4, 8, 1], drop_c1 = 4}", []string{"ashare<8x8xfx25.16>"}},
+	{"he.matmul_ss", "%a: ashare<8x4xfx25.8>, %b: ashare<4x8xfx25.8>", "", "he.matmul_ss %a, %b {set = n2048, tile = [8, 4, 8, 1], drop_c1 = 4, ahead}", []string{"ashare<8x8xfx25.16>"}},
 }
 
 // TestViews: with every secret fixed, whatever the parties send in a run is
@@ -43,7 +45,7 @@ func TestViews(t *testing.T) {
 	covered := map[string]bool{}
 	for _, c := range viewed {
 		covered[c.op] = true
-		t.Run(c.op, func(t *testing.T) {
+		t.Run(c.text, func(t *testing.T) {
 			runs := 200
 			if c.op[:2] == "he" {
 				runs = 100
@@ -254,9 +256,14 @@ func freshPlan(t *testing.T) *ir.Module {
     %rows = he.select %ids, @word {set = n2048} : ashare<4x4xfx37.8>
     %sum  = ss.add %x, %rows : ashare<4x4xfx37.8>
     %y    = he.matmul %sum, @w {set = n4096, tile = 2} : ashare<4x4xfx37.18>
-    %s    = ss.shrink %y {bits = 14} : ashare<4x4xfx23.4>
+    %v    = ss.shrink %y {bits = 10} : ashare<4x4xfx27.8>
+    %w    = ot.extend %v : ashare<4x4xfx37.8>
+    %z    = he.matmul %w, @w {set = n4096, tile = 2, ahead} : ashare<4x4xfx37.18>
+    %s    = ss.shrink %z {bits = 14} : ashare<4x4xfx23.4>
     %t    = ot.extend %s : ashare<4x4xfx25.4>
-    %p    = he.matmul_ss %t, %t {set = n2048, tile = [4, 4, 4, 0]} : ashare<4x4xfx25.8>
+    %o    = he.matmul_ss %t, %t {set = n2048, tile = [4, 4, 4, 0], ahead} : ashare<4x4xfx25.8>
+    %n    = ot.trunc %o {bits = 4} : ashare<4x4xfx25.4>
+    %p    = he.matmul_ss %t, %n {set = n2048, tile = [4, 4, 4, 0]} : ashare<4x4xfx25.8>
     %q    = ot.trunc %p {bits = 4} : ashare<4x4xfx25.4>
     %m    = ot.max %q {keep = 24, drop = 0} : ashare<4x1xfx25.4>
     %r    = ss.sub %q, %m : ashare<4x4xfx25.4>

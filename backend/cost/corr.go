@@ -42,7 +42,8 @@ var baseBytes = map[otparams.Base]struct{ request, reply int64 }{
 }
 
 // Offline is what a session does before the input is known: base OTs and the extension's
-// start, the swap of public keys for products of shares, and the COTs that online will take.
+// start, the swap of public keys for products of shares, the COTs that online will take, and
+// the products that run ahead.
 func Offline(online Cost, e otparams.Extension, b otparams.Base, sets ...string) (Cost, error) {
 	keys, err := SessionKeysCost(sets...)
 	if err != nil {
@@ -57,7 +58,8 @@ func Offline(online Cost, e otparams.Extension, b otparams.Base, sets ...string)
 		c.Chain = c.Chain.Then(crossing)
 	}
 	up, down := MakingBytes(online, e)
-	return c.Add(keys).Add(Cost{C2S: up, S2C: down, Chain: crossing}), nil
+	c = c.Add(keys).Add(Cost{C2S: up, S2C: down, Chain: crossing})
+	return c.Add(Cost{C2S: online.AheadC2S, S2C: online.AheadS2C, Chain: online.AheadChain}), nil
 }
 
 // MakingBytes is what making the COTs of a cost puts on the wire, to the server and to the

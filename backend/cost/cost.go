@@ -8,6 +8,11 @@ type Cost struct {
 	C2S, S2C int64
 	Chain    Chain
 
+	// AheadC2S and AheadS2C are what a product that runs ahead of its input sends
+	// before; such products run one after the other.
+	AheadC2S, AheadS2C int64
+	AheadChain         Chain
+
 	COTClientSends int64 // correlated OTs with the client as sender
 	COTServerSends int64
 
@@ -35,6 +40,9 @@ func (a Cost) With(b Cost) Cost {
 	a.Chain = a.Chain.With(b.Chain)
 	a.C2S += b.C2S
 	a.S2C += b.S2C
+	a.AheadC2S += b.AheadC2S
+	a.AheadS2C += b.AheadS2C
+	a.AheadChain = a.AheadChain.Then(b.AheadChain)
 	a.COTClientSends += b.COTClientSends
 	a.COTServerSends += b.COTServerSends
 	a.HEEnc += b.HEEnc

@@ -146,8 +146,12 @@ func heSelect(o *ir.Op) (Cost, error) {
 
 func heMatmul(o *ir.Op) (Cost, error) {
 	x, w := arg(o, 0), arg(o, 1)
-	return MatMulCost(o.Attrs.Ident("set", ""), x.NumElems()/x.Last(), x.Last(), w.Last(), o.Attrs.Int("tile", 1),
-		x.Elem.Width, drops(o))
+	m, k, n, l := x.NumElems()/x.Last(), x.Last(), w.Last(), x.Elem.Width
+	c, err := MatMulCost(o.Attrs.Ident("set", ""), m, k, n, o.Attrs.Int("tile", 1), l, drops(o))
+	if err == nil && o.Attrs.Bool("ahead") {
+		c = c.MatMulAhead(m, k, n, l)
+	}
+	return c, err
 }
 
 // ProductOf is the shape of a product of two shared matrices, and how many.
@@ -164,8 +168,13 @@ func heMatmulSS(o *ir.Op) (Cost, error) {
 	if len(t) != 4 {
 		return Cost{}, fmt.Errorf("tile = %v, want [rows, inner, columns, 1 if the first operand is encrypted]", t)
 	}
-	return MatMulSSCost(o.Attrs.Ident("set", ""), batch, arg(o, 0).Elem.Width, p, packing.Choice{
+	l := arg(o, 0).Elem.Width
+	c, err := MatMulSSCost(o.Attrs.Ident("set", ""), batch, l, p, packing.Choice{
 		Tile:   packing.Tile{Rows: t[0], Inner: t[1], Cols: t[2], EncryptA: t[3] != 0},
 		DropC0: o.Attrs.Int("drop_c0", 0), DropC1: o.Attrs.Int("drop_c1", 0),
 	})
+	if err == nil && o.Attrs.Bool("ahead") {
+		c = c.MatMulSSAhead(batch, l, p)
+	}
+	return c, err
 }

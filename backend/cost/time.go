@@ -24,7 +24,7 @@ func (t Time) Plus(u Time) Time {
 // core a party, over link l, with correlations made by extension e:
 //
 //	online = Σ steps on the path · ns + half-rounds · message + bytes on the path / rate + half-rounds · RTT/2
-//	ahead  = Σ steps ahead · ns + COTs · (ns to make one) + their bytes / rate
+//	ahead  = Σ steps ahead · ns + COTs · (ns to make one) + bytes of both / rate + half-rounds of products ahead · RTT/2
 //	setup  = Σ the server's steps · ns + bytes / rate
 //
 // Left out: base OTs and the start of the extension, elements moved or added locally, and what a pipeline hides.
@@ -37,7 +37,7 @@ func (p *Profile) TimeOf(c Cost, l Link, e otparams.Extension) Time {
 		Server: p.Seconds(c.Work.Server),
 		Path:   p.Seconds(c.Work.Path) + p.Seconds(messages),
 		Link:   l.seconds(c.Work.Path[Byte], c.Depth()),
-		Ahead:  p.Seconds(c.Work.Ahead) + p.Seconds(Making(c.COTs(), e)) + l.seconds(max(up, down), 0),
+		Ahead:  p.Seconds(c.Work.Ahead) + p.Seconds(Making(c.COTs(), e)) + l.seconds(max(up, down)+c.Work.Ahead[Byte], c.AheadChain.Depth()),
 		Setup:  p.Seconds(c.Work.Setup) + l.seconds(c.Setup, 0),
 	}
 }

@@ -97,7 +97,7 @@ type Work struct {
 	// those that pass one after the other.
 	Client, Server, Path Counts
 
-	Ahead Counts // before the input is known, correlated OTs excepted
+	Ahead Counts // before the input is known, correlated OTs excepted: of either party, of products its path
 	Setup Counts // the server's, once per model
 }
 

@@ -17,7 +17,7 @@ import (
 
 var benchCommand = &command{
 	name:  "bench",
-	args:  "[model|block|gemm|ot|cmp|profile] [-profile FILE] [-model NAME] [-layers N] [-tokens N] [-link LINK] [-cores N] [-runs N] [-json] [-ops]",
+	args:  "[model|block|gemm|ot|cmp|profile] [-profile FILE] [-model NAME] [-layers N] [-tokens N] [-link LINK] [-cores N] [-runs N] [-offline] [-json] [-ops]",
 	short: "measure setup and inference, both parties on this machine",
 	long: `
 Runs both parties as two processes on loopback, with a fresh setup, and prints time,
@@ -46,6 +46,7 @@ enough.`,
 		fs.IntVar(&o.cores, "cores", 0, "hold each party to `N` cores (default: both share all)")
 		extensionFlags(fs, &o.lower)
 		fs.IntVar(&o.parts, "parts", 0, "cut the layers of a plan compiled here into `N` parts that overlap (default: as nimbusc)")
+		fs.BoolVar(&o.lower.Ahead, "offline", false, "make matrix products of masks before the input is known")
 		fs.IntVar(&o.runs, "runs", 3, "run the inference `N` times, each over a connection of its own")
 		fs.StringVar(&o.profile, "profile", "", "write this machine's profile to `FILE`; of model and block: predict times with the one in FILE")
 		fs.BoolVar(&o.json, "json", false, "print one line of JSON")

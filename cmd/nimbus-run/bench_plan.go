@@ -95,6 +95,19 @@ func embeddedTarget(o benchOptions, plans []string) (*target, error) {
 		if prog.Seq < o.tokens {
 			continue
 		}
+		if o.lower.Ahead {
+			backend.RunAhead(prog.Module)
+			h, err := home()
+			if err != nil {
+				return nil, err
+			}
+			if n = filepath.Join(h, "bench", filepath.Base(n)+".ahead"); os.MkdirAll(filepath.Dir(n), 0o700) != nil {
+				return nil, fmt.Errorf("cannot make %s", filepath.Dir(n))
+			}
+			if err := os.WriteFile(n, []byte(prog.Module.String()), 0o600); err != nil {
+				return nil, err
+			}
+		}
 		return &target{name: o.model, plan: n, weights: o.model, inputs: func(prog *runtime.Program) (map[string][]uint64, error) {
 			files, err := modelBundle(o.model)
 			if err != nil {
@@ -131,6 +144,9 @@ func cachedPlan(ctx context.Context, o benchOptions, t *target) (string, error) 
 		model = t.weights
 	}
 	args := []string{"-seq", fmt.Sprint(o.tokens), "-extension", o.lower.Extension, "-base", o.lower.Base, "-parts", fmt.Sprint(o.parts)}
+	if o.lower.Ahead {
+		args = append(args, "-offline")
+	}
 	for _, s := range t.set {
 		args = append(args, "-set", s)
 	}
@@ -180,6 +196,7 @@ var planCommand = &command{
 		parts := fs.Int("parts", 0, "")
 		var lower backend.Options
 		extensionFlags(fs, &lower)
+		fs.BoolVar(&lower.Ahead, "offline", false, "")
 		return func(_ context.Context, args []string) error {
 			if len(args) != 1 || *out == "" {
 				return usagef("wants a model and -o")

@@ -105,6 +105,7 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 	fs.IntVar(&f.lower.Reuse, "reuse", backend.DefaultReuse, "expect `N` inferences per setup: what weighs setup bytes against online bytes")
 	fs.StringVar(&f.lower.Extension, "extension", "", "OT extension `NAME`, by falling offline bytes: "+strings.Join(otparams.Names(), ", ")+"; or "+backend.AnyFerret+", the ferret that suits the plan (default: what suits the plan and the -link)")
 	fs.StringVar(&f.lower.Base, "base", string(otparams.Ristretto), "base OT `NAME`: ristretto, or mlkem, against which no quantum attack is known")
+	fs.BoolVar(&f.lower.Ahead, "offline", false, "make matrix products of masks before the input is known: less online, as much in all")
 	f.link.flags(fs, "choose what is soonest over a `LINK`")
 	fs.StringVar(&f.minimise, "minimise", "", "with -link: `WHAT` counts, online (the default) or all, which counts what goes ahead of the input too")
 	fs.BoolVar(&f.lower.PublicEmbedding, "public-embedding", false, "publish the embedding tables: the client looks its rows up in the clear, and learns the tables")

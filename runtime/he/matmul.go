@@ -264,18 +264,11 @@ func (m *linear) pack(acc []*kernel.Residues, b int, rows packing.Span) (acc0, a
 
 // Server runs the server's part: key of the set, x its share of X, M×K, w the weight, K×N. It returns its share of Y.
 func (m MatMul) Server(conn transport.Conn, key *SecretKey, x, w []uint64) ([]uint64, error) {
-	l, err := m.setup()
-	if err != nil {
-		return nil, err
-	}
 	if len(x) != m.M*m.K {
 		return nil, errInput(m.String(), "share", len(x), m.M*m.K)
 	}
 	if len(w) != m.K*m.N {
 		return nil, errInput(m.String(), "weight", len(w), m.K*m.N)
-	}
-	if key.p != l.p {
-		return nil, fmt.Errorf("%v: key of set %s, expected %s", m, key.p.Name, l.p.Name)
 	}
 	own := make(chan []uint64, 1)
 	go func() {
@@ -283,6 +276,24 @@ func (m MatMul) Server(conn transport.Conn, key *SecretKey, x, w []uint64) ([]ui
 		z2k.MatMul(y, x, w, m.M, m.K, m.N, m.Width)
 		own <- y
 	}()
+	y, err := m.responses(conn, key)
+	mine := <-own
+	if err != nil {
+		return nil, err
+	}
+	z2k.Add(y, y, mine, m.Width)
+	return y, nil
+}
+
+// responses opens what the client sends: the server's share of X_c·W.
+func (m MatMul) responses(conn transport.Conn, key *SecretKey) ([]uint64, error) {
+	l, err := m.setup()
+	if err != nil {
+		return nil, err
+	}
+	if key.p != l.p {
+		return nil, fmt.Errorf("%v: key of set %s, expected %s", m, key.p.Name, l.p.Name)
+	}
 	y := make([]uint64, m.M*m.N)
 	for b := range l.lay.Blocks() {
 		blk := l.lay.Block(b)
@@ -299,11 +310,9 @@ func (m MatMul) Server(conn transport.Conn, key *SecretKey, x, w []uint64) ([]ui
 			return nil
 		})
 		if err != nil {
-			<-own
 			return nil, fmt.Errorf("%v: %w", m, err)
 		}
 	}
-	z2k.Add(y, y, <-own, m.Width)
 	return y, nil
 }
 

@@ -58,6 +58,13 @@ func wire(t *testing.T) string {
 		_, r := runMatMulSS(t, m, fresh{})
 		fmt.Fprintf(&b, "%v %s l=%d: %.16s %.16s\n", m, m.Set, m.Width, r.Client.SentDigest(), r.Server.SentDigest())
 	}
+	ahead := MatMul{Set: "n4096", M: 5, K: 6, N: 40, T: 2, Width: 37, DropC0: 10, DropC1: 8}
+	_, r := preparedMatMul(t, ahead)
+	fmt.Fprintf(&b, "%v ahead: %.16s %.16s\n", ahead, r.Client.SentDigest(), r.Server.SentDigest())
+	for _, m := range preparedSS {
+		_, r := preparedMatMulSS(t, m)
+		fmt.Fprintf(&b, "%v ahead: %.16s %.16s\n", m, r.Client.SentDigest(), r.Server.SentDigest())
+	}
 	return b.String()
 }
 
