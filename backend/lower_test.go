@@ -91,3 +91,41 @@ func TestFollowingDrops(t *testing.T) {
 		}
 	}
 }
+
+// What runs ahead is what can, with what was chosen for it anyway; of its cost, ciphertexts go before the input.
+func TestLowerAhead(t *testing.T) {
+	const text = `module @m attributes {stage = fx} {
+  weight @w : tensor<64x64xfx37.12>
+
+  func @main(%x: tensor<8x64xfx37.12>) -> tensor<8x64xfx25.12> {
+    %a = fx.matmul %x, @w : tensor<8x64xfx37.24>
+    %p = fx.shrink %a {bits = 12} : tensor<8x64xfx25.12>
+    return %p
+  }
+}
+`
+	var accounts [2]*Account
+	for i, ahead := range []bool{false, true} {
+		m, err := parser.Parse("t", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Lower(m, Options{Ahead: ahead}); err != nil {
+			t.Fatal(err)
+		}
+		if accounts[i], err = AccountOf(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	once, later := accounts[0], accounts[1]
+	sent := int64(8*64*37+7) / 8 // x - r
+	if got, want := later.Online.C2S, once.Online.C2S-later.Online.AheadC2S+sent; got != want || later.Online.AheadC2S == 0 {
+		t.Errorf("%d bytes online and %d ahead, %d at once", got, later.Online.AheadC2S, once.Online.C2S)
+	}
+	if got, want := later.Offline.C2S-once.Offline.C2S, later.Online.AheadC2S; got != want {
+		t.Errorf("%d bytes more offline, want %d", got, want)
+	}
+	if later.Online.Setup != once.Online.Setup || later.Online.Chain != once.Online.Chain || later.Memory() == 0 {
+		t.Errorf("%v with %d bytes of setup, expected %v with %d", later.Online, later.Online.Setup, once.Online, once.Online.Setup)
+	}
+}

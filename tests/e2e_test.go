@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"nimbus/backend"
+	"nimbus/backend/cost"
 	"nimbus/frontend"
 	"nimbus/frontend/bundle"
 	"nimbus/internal/z2k"
@@ -48,8 +49,8 @@ func deployModel(dir string, b *bundle.Bundle, m *ir.Module, src weights.Source)
 // embedded is the embedded plan, deployed once for all tests of this package.
 var embedded = sync.OnceValues(func() (*wholeModel, error) { return deployEmbedded(binaryDir, "s32.plan") })
 
-// deployEmbedded sets a client up for one of the embedded model's plans.
-func deployEmbedded(dir, name string, change ...ir.Attr) (*wholeModel, error) {
+// deployEmbedded sets a client up for one of the embedded model's plans, changed.
+func deployEmbedded(dir, name string, change ...func(*ir.Module)) (*wholeModel, error) {
 	const model = "nimbus-sst2-tiny"
 	b, err := bundle.Open(model)
 	if err != nil {
@@ -67,8 +68,8 @@ func deployEmbedded(dir, name string, change ...ir.Attr) (*wholeModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range change {
-		m.Attrs.Set(a.Name, a.Value)
+	for _, f := range change {
+		f(m)
 	}
 	src, err := b.Weights(frontend.Set{"seq": m.Attrs.Int("seq", 0)})
 	if err != nil {
@@ -203,12 +204,35 @@ func TestLongPlan(t *testing.T) {
 // TestSilent runs the embedded model's plan with Ferret and the base OT against which no
 // quantum attack is known: the first runs of a session, which go through several iterations.
 func TestSilent(t *testing.T) {
-	m, err := deployEmbedded(t.TempDir(), "s32.plan", ir.Attr{Name: "extension", Value: ir.Ident("ferret10")}, ir.Attr{Name: "base", Value: ir.Ident("mlkem")})
+	m, err := deployEmbedded(t.TempDir(), "s32.plan", func(m *ir.Module) {
+		m.Attrs.Set("extension", ir.Ident("ferret10"))
+		m.Attrs.Set("base", ir.Ident("mlkem"))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.close()
 	checkOffline(t, m.deployment)
+	session := m.start(t, options{})
+	defer session.stop()
+	for _, text := range ownSentences[:2] {
+		m.compare(t, session, text)
+	}
+}
+
+// TestAhead runs the embedded model's plan with its products made ahead: twice the same answers
+// as the twin's, for the bytes and rounds of the account, most of them before the text is there.
+func TestAhead(t *testing.T) {
+	m, err := deployEmbedded(t.TempDir(), "s32.plan", backend.RunAhead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.close()
+	checkOffline(t, m.deployment)
+	online := m.account.Online
+	if ahead := online.AheadC2S + online.AheadS2C; ahead == 0 || online.HEMul == 0 || online.Work.Path[cost.MAC] != 0 || online.Work.Path[cost.NTT] != 0 {
+		t.Errorf("%d bytes ahead, online %v", ahead, online)
+	}
 	session := m.start(t, options{})
 	defer session.stop()
 	for _, text := range ownSentences[:2] {
