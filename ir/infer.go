@@ -543,14 +543,27 @@ func bitsLike(x Type, shape []int) Type {
 
 func inferCmp(o *Op) ([]Type, error) {
 	x, cuts := arg(o, 0), o.Attrs.Int64s("cuts")
-	if len(cuts) == 0 {
+	n := o.NumCuts()
+	switch {
+	case len(o.Args) > 1 && o.Attrs.Has("cuts"):
+		return nil, errors.New("cuts are either a weight or an attribute")
+	case len(o.Args) > 1 && (arg(o, 1).Rank() != 1 || arg(o, 1).Elem != x.Elem):
+		return nil, fmt.Errorf("wants cuts [n] of %s, got %s", x.Elem, arg(o, 1))
+	case n == 0:
 		return nil, errors.New("needs at least one cut")
-	}
-	if !slices.IsSorted(cuts) {
+	case !slices.IsSorted(cuts):
 		return nil, errors.New("cuts must ascend")
 	}
-	shape := append(slices.Clone(x.Shape), len(cuts))
+	shape := append(slices.Clone(x.Shape), n)
 	return one(bitsLike(x, shape), keepDrop(o))
+}
+
+// NumCuts is the number of cuts of a comparison: an attribute's or a weight's.
+func (o *Op) NumCuts() int {
+	if len(o.Args) > 1 {
+		return o.Args[1].Type().NumElems()
+	}
+	return len(o.Attrs.Int64s("cuts"))
 }
 
 func inferMux(o *Op) ([]Type, error) {

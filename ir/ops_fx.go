@@ -270,9 +270,9 @@ A tournament of comparisons; with drop > 0 the result may be below the largest b
 		Name: "fx.cmp",
 		Doc: `bits 1{x >= T} for every cut T, in a new last axis
 
-Cuts are raw integers at x's fraction bits. With drop > 0 the protocol may answer 0 for T <= x < T + 2^drop.`,
-		Args:    unary,
-		Attrs:   append([]AttrSpec{{Name: "cuts", Kind: Wholes, Required: true, Doc: "ascending raw thresholds"}}, widthAttrs...),
+Cuts are raw integers at x's fraction bits, or a weight [cuts] of x's (l, f), which stays with the server. With drop > 0 the protocol may answer 0 for T <= x < T + 2^drop.`,
+		Args:    []Sig{{{Name: "x", Is: Number}}, {{Name: "x", Is: Number}, {Name: "cuts", Is: AWeight}}},
+		Attrs:   append([]AttrSpec{{Name: "cuts", Kind: Wholes, Doc: "ascending raw thresholds, if no weight has them"}}, widthAttrs...),
 		Example: example("fx", "%x: tensor<2x4xfx24.8>", "", "fx.cmp %x {cuts = [-256, 256], keep = 24}", "tensor<2x4x2xi1>"),
 		infer:   inferCmp,
 	},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"nimbus/internal/fixed"
+	"nimbus/internal/z2k"
 	"nimbus/ir"
 	"nimbus/ir/plan"
 	"nimbus/runtime/ot"
@@ -219,8 +220,19 @@ func otCmp(s *step, o *ir.Op) error {
 	if err != nil {
 		return err
 	}
-	cuts := o.Attrs.Int64s("cuts")
-	n := len(cuts)
+	cuts, n := o.Attrs.Int64s("cuts"), o.NumCuts()
+	if len(o.Args) > 1 && s.party == share.Server {
+		v, err := s.clear(o, 1)
+		if err != nil {
+			return err
+		}
+		if len(v.V) != n {
+			return fmt.Errorf("argument %s has no value", o.Args[1])
+		}
+		for _, c := range v.V {
+			cuts = append(cuts, z2k.Signed(c, x.Width))
+		}
+	}
 	if s.party == share.Client {
 		cuts = nil
 	}

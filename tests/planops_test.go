@@ -415,6 +415,9 @@ func assumed(rng *rand.Rand, op *ir.Op, lo, hi int64) (int64, int64) {
 		return -most, most
 	case "ot.cmp":
 		cuts := op.Attrs.Int64s("cuts")
+		if len(cuts) == 0 { // a weight's
+			return lo, hi
+		}
 		reach := int64(z2k.Mask(op.Attrs.Int("keep", l)+drop) >> 1) // 2^(keep+drop-1) - 1
 		return max(lo, lo+cuts[len(cuts)-1]+int64(1)<<drop, cuts[len(cuts)-1]-reach-1+int64(1)<<drop),
 			min(hi, max(hi, hi+slices.Min(append(cuts, 0))), slices.Min(append(cuts, math.MaxInt64>>1))+reach)

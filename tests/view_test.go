@@ -18,6 +18,7 @@ var viewed = []struct {
 	results                   []string
 }{
 	{"ot.cmp", "%x: ashare<8xfx20.4>", "", "ot.cmp %x {cuts = [-16, 40], keep = 17, drop = 3}", []string{"bshare<8x2xi1>"}},
+	{"ot.cmp", "%x: ashare<8xfx24.4>", "@cuts : private<server, 2xfx24.4>", "ot.cmp %x, @cuts {keep = 21, drop = 3}", []string{"bshare<8x2xi1>"}},
 	{"ot.mux", "%b: bshare<8xi1>, %x: ashare<8xfx24.4>", "", "ot.mux %b, %x", []string{"ashare<8xfx24.4>"}},
 	{"ot.and", "%a: bshare<8xi1>, %b: bshare<8xi1>", "", "ot.and %a, %b", []string{"bshare<8xi1>"}},
 	{"ot.trunc", "%x: ashare<8xfx24.10>", "", "ot.trunc %x {bits = 6}", []string{"ashare<8xfx28.4>"}},

@@ -37,7 +37,7 @@ var Rows = map[string]func(*ir.Op) (Cost, error){
 	"he.matmul_ss": heMatmulSS,
 	"ot.cmp": func(o *ir.Op) (Cost, error) {
 		x := arg(o, 0)
-		return CmpCost(x.NumElems(), o.Attrs.Int("keep", x.Elem.Width), len(o.Attrs.Ints("cuts"))), nil
+		return CmpCost(x.NumElems(), o.Attrs.Int("keep", x.Elem.Width), o.NumCuts()), nil
 	},
 	"ot.mux": func(o *ir.Op) (Cost, error) {
 		return MuxCost(arg(o, 1).NumElems(), arg(o, 1).Elem.Width), nil

@@ -357,6 +357,11 @@ func fxMax(s *step) error {
 func fxCmp(s *step) error {
 	x, l := s.x(0)
 	cuts, drop := s.op.Attrs.Int64s("cuts"), s.op.Attrs.Int("drop", 0)
+	if len(s.in) > 1 {
+		for _, c := range s.in[1].Ring {
+			cuts = append(cuts, z2k.Signed(c, l))
+		}
+	}
 	reach := float64(uint64(1) << (s.op.Attrs.Int("keep", l) + drop - 1))
 	out := make([]uint64, 0, len(x)*len(cuts))
 	for _, v := range x {
