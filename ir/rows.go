@@ -107,6 +107,7 @@ var common = []AttrSpec{
 	{Name: "modular", Kind: Flag, Doc: "range need not fit the ring: a product reads the value, modulo that ring"},
 	{Name: "proved", Kind: Reals, Doc: "[lo, hi]: where the result's real values lie for every input"},
 	{Name: "proof", Kind: Word, Doc: "the argument that proves it; nimbusc help passes, bound"},
+	{Name: "wraps", Kind: Flag, Doc: "the result is meant modulo 2^l: it may wrap, which later ops undo"},
 }
 
 // CommonAttrs lists the attributes that every op may have.
@@ -129,6 +130,7 @@ var weightAttrs = []AttrSpec{
 	{Name: "through_transposed", Kind: Flag, Doc: "those are transposed first"},
 	{Name: "rows", Kind: Wholes, Doc: "[start, len]: these rows (first axis) of the result only"},
 	{Name: "range", Kind: Reals, Doc: "[lo, hi]: where the values lie, if the owner cares to say"},
+	{Name: "fitted", Kind: Flag, Doc: "cuts or coefficients of a fitted function, which no file of the model has: the compiler made them"},
 	{Name: "norm", Kind: Real, Doc: "largest Euclidean norm of a column, if the owner cares to say"},
 }
 

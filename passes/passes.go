@@ -60,6 +60,10 @@ type Options struct {
 	// pass.
 	Parts int
 
+	// Hidden is told of every weight that hide-coefficients declares, and of its
+	// values. Only the owner may see them.
+	Hidden func(w *ir.Weight, values []float64)
+
 	// Formats are the quantiser's targets; the zero value means DefaultFormats.
 	Formats Formats
 }
@@ -84,7 +88,7 @@ func (o *Options) formats() Formats {
 // All is the table of passes, in the order in which a pipeline would have them;
 // `nimbusc help passes` prints it.
 func All() []Pass {
-	return []Pass{SliceEarly, FoldGain, Expand, FuseQKV, FoldScale, DivideLate, Calibrate, Approximate, Bound, Clamp, Quantize, InsertTrunc, Interleave, CSE, DCE, Tidy}
+	return []Pass{SliceEarly, FoldGain, Expand, FuseQKV, FoldScale, DivideLate, Calibrate, Approximate, Bound, Clamp, Quantize, HideCoefficients, InsertTrunc, Interleave, CSE, DCE, Tidy, ForgetRanges}
 }
 
 // Default is the pipeline of `nimbusc compile`, from nn to fx.
@@ -173,8 +177,11 @@ var order = []struct{ before, after, why string }{
 	{"bound", "clamp", "a clamp stands where a proof is dear"},
 	{"clamp", "quantize", "clamps need a fixed-point meaning like all else"},
 	{"bound", "quantize", "widths rest on what is proved"},
+	{"quantize", "hide-coefficients", "what is hidden are the integers of the ring"},
+	{"hide-coefficients", "insert-trunc", "polynomials that are all computed need a wider argument, which is a conversion"},
 	{"quantize", "insert-trunc", "conversions exist only after quantisation"},
 	{"insert-trunc", "interleave", "conversions of one value share a step, which parts would each have"},
+	{"insert-trunc", "forget-ranges", "a conversion that widens needs its range"},
 	{"interleave", "tidy", "parts have the names of their wholes, numbered"},
 }
 

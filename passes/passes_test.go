@@ -44,7 +44,7 @@ func TestGolden(t *testing.T) {
 // options are the defaults but for two parts, and what an archive says of ranges
 // and weights.
 func options(t *testing.T, c *golden.Case) *Options {
-	o := &Options{Parts: 2}
+	o := &Options{Parts: 2, Hidden: func(*ir.Weight, []float64) {}}
 	if c.Has("range") {
 		o.Range = Range(strings.TrimSpace(c.Text("range")))
 	}

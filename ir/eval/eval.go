@@ -291,7 +291,7 @@ func (p *Program) report(f *ir.Func, s *step) {
 	if p.opt.Observe != nil {
 		p.opt.Observe(f, s.op, s.out)
 	}
-	if p.opt.Exceeded == nil {
+	if p.opt.Exceeded == nil || s.op.Attrs.Bool("wraps") {
 		return
 	}
 	s.carry()
