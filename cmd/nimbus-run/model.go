@@ -118,10 +118,10 @@ func (l *list) Set(text string) error {
 
 // loadWeights loads what a server needs to serve a plan: the weights that it
 // declares, and the files that clients need. args is the name of a model, or
-// files of weights.
-func loadWeights(args []string, prog *runtime.Program, set settings) (runtime.Weights, runtime.Bundle, error) {
+// files of weights; coefs the file of a plan's private coefficients, or empty.
+func loadWeights(args []string, coefs string, prog *runtime.Program, set settings) (runtime.Weights, runtime.Bundle, error) {
 	if len(args) == 1 && !bundle.IsWeightFile(args[0]) {
-		return loadModel(args[0], prog, set)
+		return loadModel(args[0], coefs, prog, set)
 	}
 	files := runtime.Bundle{}
 	if len(prog.Module.Weights) == 0 {
@@ -135,15 +135,19 @@ func loadWeights(args []string, prog *runtime.Program, set settings) (runtime.We
 		return nil, nil, err
 	}
 	defer done()
-	out, err := encode(prog, src)
+	out, err := encode(prog, coefs, src)
 	return out, files, err
 }
 
-// encode makes the plan's weights of a source.
-func encode(prog *runtime.Program, src weights.Source) (runtime.Weights, error) {
+// encode makes the plan's weights of a source, and of a file of private
+// coefficients if the plan has such.
+func encode(prog *runtime.Program, coefs string, src weights.Source) (runtime.Weights, error) {
+	src, err := bundle.WithCoefficients(prog.Module, coefs, src)
+	if err != nil {
+		return nil, err
+	}
 	out := runtime.Weights{}
 	for _, w := range prog.Module.Weights {
-		var err error
 		if out[w.Name], err = weights.Encode(w, src); err != nil {
 			return nil, err
 		}
@@ -152,7 +156,7 @@ func encode(prog *runtime.Program, src weights.Source) (runtime.Weights, error) 
 }
 
 // loadModel is loadWeights for a model.
-func loadModel(name string, prog *runtime.Program, set settings) (runtime.Weights, runtime.Bundle, error) {
+func loadModel(name, coefs string, prog *runtime.Program, set settings) (runtime.Weights, runtime.Bundle, error) {
 	b, err := bundle.Open(name)
 	if err != nil {
 		return nil, nil, err
@@ -162,7 +166,7 @@ func loadModel(name string, prog *runtime.Program, set settings) (runtime.Weight
 	if err != nil {
 		return nil, nil, err
 	}
-	out, err := encode(prog, src)
+	out, err := encode(prog, coefs, src)
 	if err != nil {
 		return nil, nil, err
 	}

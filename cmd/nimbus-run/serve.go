@@ -34,6 +34,7 @@ sessions that are running.`,
 	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		o := serveOptions{}
 		fs.Var(&o.weights, "weights", "`MODEL` folder or embedded name, or a file of weights (required if the plan has weights); may be repeated")
+		fs.StringVar(&o.coefs, "coefficients", "", "the plan's private coefficients: the `FILE` that nimbusc compile -private-coefficients wrote")
 		fs.Var(&o.inputs, "input", "the server's own input, a `FILE` or NAME=FILE; may be repeated")
 		fs.BoolVar(&o.json, "json", false, "print what runs reveal to the server as lines of JSON")
 		fs.StringVar(&o.listen, "listen", "127.0.0.1:7100", "`ADDR`ess to listen on; port 0 picks a free one")
@@ -52,6 +53,7 @@ sessions that are running.`,
 
 type serveOptions struct {
 	weights, inputs       list
+	coefs                 string
 	listen, state, report string
 	json                  bool
 	trust                 fingerprints
@@ -95,7 +97,7 @@ func serve(ctx context.Context, o serveOptions, args []string) error {
 		return err
 	}
 	defer l.Close()
-	weights, files, err := loadWeights(o.weights, prog, o.set)
+	weights, files, err := loadWeights(o.weights, o.coefs, prog, o.set)
 	if err != nil {
 		return err
 	}

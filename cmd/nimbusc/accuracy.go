@@ -37,6 +37,7 @@ Without a plan the model is compiled first, as "nimbusc compile" would with the 
 		fs.BoolVar(&o.escapes, "count-escapes", false, "count per op the values that left what the plan's widths rest on")
 		fs.BoolVar(&o.json, "json", false, "print JSON")
 		o.compile.flags(fs)
+		o.compile.model.coefficients(fs)
 		return func(c *console, args []string) error {
 			if len(args) != 1 {
 				return usagef("wants one model or plan, got %d", len(args))

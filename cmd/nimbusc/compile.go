@@ -8,9 +8,11 @@ import (
 	"strings"
 
 	"nimbus/backend"
+	"nimbus/frontend/bundle"
 	"nimbus/internal/otparams"
 	"nimbus/ir"
 	"nimbus/ir/plan"
+	"nimbus/ir/weights"
 	"nimbus/passes"
 )
 
@@ -86,6 +88,7 @@ type compileFlags struct {
 	ranges passes.Range
 	budget budgets
 	parts  int
+	secret string // file for private coefficients
 	lower  backend.Options
 	dump   dumper
 
@@ -98,6 +101,7 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 	fs.StringVar(&f.text, "text", "", "calibrate on `FILE`, one text a line")
 	fs.StringVar(&f.edits, "passes", "", "change the pipeline by `EDITS`: +name adds a pass, -name takes one out")
 	fs.Float64Var(&f.margin, "margin", passes.DefaultMargin, "head room over calibrated ranges, a `FACTOR`")
+	fs.StringVar(&f.secret, "private-coefficients", "", "keep cuts and coefficients of fitted functions out of the plan, with the server: write them to `FILE`")
 	fs.IntVar(&f.parts, "parts", 0, partsUsage)
 	rangeFlag(fs, &f.ranges)
 	f.budget = budgets{}
@@ -168,6 +172,9 @@ func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 		if f.edits != "" {
 			return nil, usagef("-passes is for programs of stage nn or fx, and %s is a plan", m.name)
 		}
+		if f.secret != "" {
+			return nil, usagef("-private-coefficients is for programs of stage nn or fx, and %s is a plan", m.name)
+		}
 		return out, backend.Finish(out, f.lower)
 	}
 	pipeline := passes.Default()
@@ -187,11 +194,35 @@ func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 		Lower:    f.lower,
 		Dump:     f.dump.dump,
 	}
+	hidden := weights.Map{}
+	if f.secret != "" {
+		if job.Pipeline, err = passes.Before(pipeline, passes.InsertTrunc.Name, passes.HideCoefficients); err != nil {
+			return nil, err
+		}
+		job.Passes.Hidden = func(w *ir.Weight, values []float64) {
+			t := weights.Tensor{Shape: w.Type.Shape}
+			for _, x := range values {
+				t.Data = append(t.Data, float32(x))
+			}
+			hidden[w.Name] = t
+		}
+		m.source = weights.Overlay{Map: hidden, Under: m.source}
+		job.Source = m.source
+	}
 	if len(examples) == 0 { // a program: ranges are those written in it
 		job.Passes.Observe = func(*ir.Module) (*passes.Stats, error) { return nil, nil }
 	}
 	if err := backend.Compile(out, job); err != nil {
 		return nil, budgetHint(err)
+	}
+	if f.secret != "" {
+		text, err := bundle.CoefficientText(out, hidden)
+		if err == nil {
+			err = writeSecret(f.secret, text)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	return out, f.dump.dump(len(pipeline)+1, lowerPass, out.String())
 }

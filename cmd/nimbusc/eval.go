@@ -40,6 +40,7 @@ their names with the @: {"x": [1, 2], "@w": [0.5, 0.25]}.`,
 		fs.BoolVar(&e.check, "check", false, "report on stderr the ops that meet values outside what they assume")
 		fs.BoolVar(&e.json, "json", false, "print JSON")
 		e.flags.flags(fs)
+		e.flags.coefficients(fs)
 		return func(c *console, args []string) error {
 			if len(args) != 1 {
 				return usagef("wants one module or model, got %d", len(args))
@@ -173,7 +174,11 @@ func openWithPlan(name string, f modelFlags, p *ir.Module, watch exceeded) (*mod
 	if p == nil {
 		return m, nil, nil
 	}
-	twin, err := m.twin(p, watch)
+	m.source, err = bundle.WithCoefficients(p, f.coefs, m.source)
+	var twin *eval.Program
+	if err == nil {
+		twin, err = m.twin(p, watch)
+	}
 	if err != nil {
 		m.close()
 		return nil, nil, err
@@ -260,6 +265,9 @@ func (e *evaluation) module(c *console, m *ir.Module) error {
 		}
 		defer model.close()
 		src.rest = model.source
+	}
+	if src.rest, err = bundle.WithCoefficients(m, e.flags.coefs, src.rest); err != nil {
+		return err
 	}
 	p, err := eval.New(src.strip(m), src, eval.Options{Exceeded: e.watch(c)})
 	if err != nil {

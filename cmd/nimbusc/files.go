@@ -142,7 +142,20 @@ func writeFile(c *console, name, text string) (err error) {
 		_, err := io.WriteString(c.out, text)
 		return err
 	}
-	mode := fs.FileMode(0o644)
+	return replaceFile(name, text, 0o644)
+}
+
+// writeSecret is writeFile for what only the user may read. An existing file
+// loses what others may do with it.
+func writeSecret(name, text string) error {
+	if err := os.Chmod(name, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fileError(err)
+	}
+	return replaceFile(name, text, 0o600)
+}
+
+// replaceFile replaces name, or creates it with a mode.
+func replaceFile(name, text string, mode fs.FileMode) (err error) {
 	if info, err := os.Stat(name); err == nil {
 		if info.IsDir() {
 			return fmt.Errorf("%s: is a folder", name)

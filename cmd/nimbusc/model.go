@@ -27,6 +27,7 @@ type modelFlags struct {
 	seq     int
 	set     settings
 	weights list
+	coefs   string // file of a plan's private coefficients
 }
 
 func (f *modelFlags) flags(fs *flag.FlagSet) {
@@ -34,6 +35,11 @@ func (f *modelFlags) flags(fs *flag.FlagSet) {
 	fs.IntVar(&f.seq, "seq", 0, "`LENGTH` in tokens of an input, shorter text is padded (default: as the model says)")
 	fs.Var(f.set, "set", "set a parameter of the description, `name=value`; may be repeated")
 	fs.Var(&f.weights, "weights", "weights of a FILE.ir or its plan: a `FILE` .safetensors or .json, or NAME=FILE.npy, which may be repeated")
+}
+
+// coefficients adds the flag of commands that read a plan.
+func (f *modelFlags) coefficients(fs *flag.FlagSet) {
+	fs.StringVar(&f.coefs, "coefficients", "", "private coefficients of the plan: the `FILE` that compile -private-coefficients wrote")
 }
 
 // list is a flag.Value that gathers what it is given.

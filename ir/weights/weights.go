@@ -34,6 +34,21 @@ func (m Map) Tensor(name string) ([]int, []float32, error) {
 	return t.Shape, t.Data, nil
 }
 
+// An Overlay is a Source whose Map comes before what lies under it, which may
+// be nil.
+type Overlay struct {
+	Map
+	Under Source
+}
+
+// Tensor implements Source.
+func (o Overlay) Tensor(name string) ([]int, []float32, error) {
+	if _, ok := o.Map[name]; ok || o.Under == nil {
+		return o.Map.Tensor(name)
+	}
+	return o.Under.Tensor(name)
+}
+
 // Sources are the names of the file tensors that w is made of.
 func Sources(w *ir.Weight) []string {
 	if from := w.Attrs.Strs("from"); len(from) > 0 {
