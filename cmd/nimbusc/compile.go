@@ -197,8 +197,9 @@ func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 	hidden := weights.Map{}
 	if f.secret != "" {
 		if job.Pipeline, err = passes.Before(pipeline, passes.InsertTrunc.Name, passes.HideCoefficients); err != nil {
-			return nil, err
+			return nil, usageError{err}
 		}
+		job.Pipeline = append(job.Pipeline, passes.ForgetRanges)
 		job.Passes.Hidden = func(w *ir.Weight, values []float64) {
 			t := weights.Tensor{Shape: w.Type.Shape}
 			for _, x := range values {
