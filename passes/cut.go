@@ -54,6 +54,7 @@ var cuttings = map[string]func(op *ir.Op, axis int) []int{
 	"fx.transpose":   cutTranspose,
 	"fx.slice":       cutOther,
 	"fx.concat":      cutOther,
+	"fx.reshape":     cutReshape,
 	"fx.shrink":      cutAligned,
 	"fx.reduce":      cutAligned,
 	"fx.trunc":       cutAligned,
@@ -160,4 +161,13 @@ func cutMergeHeads(_ *ir.Op, axis int) []int {
 		return nil
 	}
 	return []int{1}
+}
+
+// cutReshape: an axis before which, and along which, nothing changes.
+func cutReshape(op *ir.Op, axis int) []int {
+	from, to := op.Args[0].Type().Shape, op.Results[0].Type.Shape
+	if axis >= len(from) || !slices.Equal(from[:axis+1], to[:axis+1]) {
+		return nil
+	}
+	return []int{axis}
 }
