@@ -35,7 +35,12 @@ func MatMulCost(set string, m, k, n, t, width int, d rlweparams.Drops) (Cost, er
 		client[Unpack] += limbs * rows * stored
 		client[Expand] += limbs * rows * int64(s.N())
 		setup[Encrypt] += limbs * rows * (stored + int64(s.N()))
-		client[MAC] += limbs * rows * int64(m) * (stored + int64(s.N()))
+		products := int64(m)
+		if l.Transforms() {
+			products = rows // the ciphertexts, read
+			client[ntt(s)] += limbs * int64(s.N()) * (2*rows + int64(l.Groups())*(rows+2))
+		}
+		client[MAC] += limbs * rows * products * (stored + int64(s.N()))
 		for g := range l.Groups() {
 			sent := l.GroupRows(g).Len * l.Block(b).Len
 			c.C2S += int64(s.ResponseBytes(sent, d.C0, d.C1))

@@ -48,6 +48,13 @@ func (l Linear) Responses() int { return l.Blocks() * l.Groups() }
 // GroupRows is the range of rows of Y in response group g.
 func (l Linear) GroupRows(g int) Span { return Span{g * l.T, min(l.T, l.M-g*l.T)} }
 
+// Transforms tells whether the T rows of a response are better multiplied as one polynomial, by transforms, than row by
+// row: where the inner dimension is small and rows are many.
+func (l Linear) Transforms() bool { return l.T*l.K >= rowWork*(l.K+2) }
+
+// rowWork is how many rows cost about what one transform costs.
+const rowWork = 64
+
 // Stored is the range of coefficients of the first polynomial that block b must keep, as a start modulo N (read it as
 // negative if it is not 0) and a length: row t of a response reaches back t·n coefficients, so all of
 // [-(T-1)n, T·n) is needed, and only for T = 1 do the n coefficients of the row itself suffice.

@@ -146,11 +146,11 @@ func (m *linear) client(conn transport.Conn, sec artifact.Section, pk *PublicKey
 	resp := &responder{p: m.p, pk: pk, width: m.Width, drop0: m.DropC0, drop1: m.DropC1, draw: m.draw}
 	each := tickets(rng, "he matmul", m.lay.Responses(), pk, m.zeroKind())
 	for b := range m.lay.Blocks() {
-		acc, err := m.accumulate(conn, rows, b, xs)
+		multiply, err := m.multiplier(conn, rows, b, xs)
 		if err != nil {
 			return nil, fmt.Errorf("%v: section %s: %w", m, sec.Name, err)
 		}
-		if err := m.respond(conn, resp, b, acc, y, each[b*m.lay.Groups():]); err != nil {
+		if err := m.respond(conn, resp, b, multiply, y, each[b*m.lay.Groups():]); err != nil {
 			return nil, fmt.Errorf("%v: %w", m, err)
 		}
 	}
@@ -202,8 +202,21 @@ func (m *linear) accumulate(conn transport.Conn, rows *matMulRows, b int, xs []i
 	return acc, nil
 }
 
-// respond packs, finishes and sends the responses of block b, and writes the client's share to y.
-func (m *linear) respond(conn transport.Conn, resp *responder, b int, acc []*kernel.Residues, y []uint64, each []ticket) error {
+// A multiplier returns the product that one response holds, of those rows of X: the needed coefficients of the first
+// polynomial and all of the second.
+type multiplier = func(rows packing.Span) (acc0, acc1 poly)
+
+// multiplier multiplies X_c into block b, row by row or by transforms.
+func (m *linear) multiplier(conn transport.Conn, rows *matMulRows, b int, xs []int64) (multiplier, error) {
+	if m.lay.Transforms() {
+		return m.transformed(conn, rows, b, xs)
+	}
+	acc, err := m.accumulate(conn, rows, b, xs)
+	return func(group packing.Span) (acc0, acc1 poly) { return m.pack(acc, b, group) }, err
+}
+
+// respond finishes and sends the responses of block b, and writes the client's share to y.
+func (m *linear) respond(conn transport.Conn, resp *responder, b int, multiply multiplier, y []uint64, each []ticket) error {
 	groups := m.lay.Groups()
 	blk := m.lay.Block(b)
 	for g0 := 0; g0 < groups; g0 += batch {
@@ -212,7 +225,7 @@ func (m *linear) respond(conn transport.Conn, resp *responder, b int, acc []*ker
 		parallel(g1-g0, func(i int) error {
 			g := g0 + i
 			rows := m.lay.GroupRows(g)
-			acc0, acc1 := m.pack(acc, b, rows)
+			acc0, acc1 := multiply(rows)
 			out := make([]uint64, rows.Len*blk.Len)
 			msgs[i] = resp.finish(make([]byte, 0, resp.bytes(len(out))), out, acc0, acc1, positions(len(out)), each[g])
 			for t := range rows.Len {

@@ -104,6 +104,7 @@ func TestMatMul(t *testing.T) {
 		{Set: "n4096", M: 1, K: 3, N: 5, T: 1, Width: 25},
 		{Set: "n4096", M: 5, K: 12, N: 96, T: 2, Width: 37},
 		{Set: "n4096", M: 9, K: 300, N: 64, T: 4, Width: 37, DropC0: 20, DropC1: 14},
+		{Set: "n4096", M: 700, K: 2, N: 6, T: 600, Width: 26, DropStored: 40, DropC0: 10, DropC1: 6},
 		{Set: "n4096", M: 8, K: 17, N: 64, T: 8, Width: 40},
 		{Set: "n4096", M: 3, K: 64, N: 768, T: 5, Width: 44},
 		{Set: "n4096", M: 3, K: 5, N: 37, T: 3, Width: 33},
