@@ -389,6 +389,18 @@ func (c *compiler) input(in *inputSyntax) {
 		v.Attrs.Set("range", r[:])
 		v.Attrs.Set("bound", ir.Ident("proved"))
 	}
+	if in.Norm != nil {
+		n, err := c.expr(&frame{vars: c.globals}, in.Norm, "")
+		if c.report(err) {
+			return
+		}
+		x, ok := number(n)
+		if !ok || x <= 0 || in.Range == nil {
+			c.fail(in.Norm.Pos, "the norm of an input's rows is a positive number beside its range; got %s", showAny(n))
+			return
+		}
+		v.Attrs.Set("norm", x)
+	}
 	c.fn.Params = append(c.fn.Params, v)
 	c.globals[in.Name] = v
 }

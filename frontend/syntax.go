@@ -77,6 +77,7 @@ type inputSyntax struct {
 	Elem  string        `parser:"':' @Name"`
 	Shape []*exprSyntax `parser:"'[' @@ ( ',' @@ )* ']'"`
 	Range []*exprSyntax `parser:"( 'in' '[' @@ ',' @@ ']' )?"`
+	Norm  *exprSyntax   `parser:"( 'norm' @@ )?"`
 	Owner string        `parser:"'from' @( 'client' | 'server' )"`
 }
 

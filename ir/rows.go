@@ -138,6 +138,7 @@ var weightAttrs = []AttrSpec{
 var paramAttrs = []AttrSpec{
 	{Name: "owner", Kind: Word, Doc: "whose input it is (nn and fx; a plan says it in the type)", OneOf: []string{Client, Server}},
 	{Name: "range", Kind: Reals, Doc: "[lo, hi]: where the values lie"},
+	{Name: "norm", Kind: Real, Doc: "largest Euclidean norm of a row, along the last axis, if the owner promises one"},
 	{Name: "bound", Kind: Word, Doc: "what range rests on", OneOf: []string{"proved", "clamped", "calibrated"}},
 }
 

@@ -28,6 +28,7 @@ owner's weights; without them it proves what needs none.`,
 			for _, v := range f.Params {
 				if r := v.Attrs.Floats("range"); len(r) == 2 {
 					p.reach[v] = within(r[0], r[1], "input")
+					p.reach[v].norm = v.Attrs.Float("norm", math.Inf(1))
 				}
 			}
 			for _, op := range f.Body {

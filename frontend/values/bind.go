@@ -101,11 +101,27 @@ func Value(p *ir.Value, l List) (eval.Value, error) {
 			}
 		}
 	}
+	if n := p.Attrs.Float("norm", 0); n > 0 {
+		for i := 0; i+t.Last() <= len(l.Reals); i += t.Last() {
+			if length(l.Reals[i:i+t.Last()]) > n {
+				return eval.Value{}, fmt.Errorf("row %d is longer than %g, the norm that the program declares; scale the input, or declare a larger norm and compile again", i/t.Last(), n)
+			}
+		}
+	}
 	if t.Elem.Kind == ir.F32 {
 		return eval.Value{Type: t, Real: l.Reals}, nil
 	}
 	ring, err := weights.EncodeReals(t.Elem, l.Reals)
 	return eval.Value{Type: t, Ring: ring}, err
+}
+
+// length is the Euclidean norm of a row.
+func length(row []float64) float64 {
+	s := 0.0
+	for _, x := range row {
+		s += x * x
+	}
+	return math.Sqrt(s)
 }
 
 func checkCount(t ir.Type, l List) error {
