@@ -126,6 +126,8 @@ func TestErrors(t *testing.T) {
 		{"model m\ninput a : f16[2] from client", "x:2:1: an input's element is f32, i32 or i1, not f16"},
 		{"model m\ninput a : f32[0] from client", "x:2:15: a length must be an integer of 1 or more, not 0"},
 		{"model m\ninput a : f32[2] in [1, 0] from client", "x:2:1: only an f32 input has a range, and it ascends; got 1 to 0"},
+		{"model m\ninput a : f32[2] norm 3 from client", "x:2:23: the norm of an input's rows is a positive number beside its range; got 3"},
+		{"model m\ninput a : f32[2] in [0, 1] norm 0 from client", "x:2:33: the norm of an input's rows is a positive number beside its range; got 0"},
 		{"model m\ninput a : i1[2] in [0, 1] from client", "x:2:1: only an f32 input has a range, and it ascends; got 0 to 1"},
 		{"model m\ninput a : f32[2] in [\"0\", 1] from client", "x:2:22: the range of an input is of numbers, not \"0\""},
 		{"model m\nblock relu(x) { return x }", "x:2:1: relu is an op and cannot be a block"},

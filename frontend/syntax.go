@@ -11,7 +11,7 @@ import (
 //	Item    = Param | Require | Input | Block | Stmt .
 //	Param   = "param" name [ "=" Expr ] .                    // without a default it must be set
 //	Require = "require" Expr .                               // a comparison that must hold
-//	Input   = "input" name ":" elem "[" Exprs "]" [ "in" "[" Expr "," Expr "]" ] "from" party .   // where its values lie
+//	Input   = "input" name ":" elem "[" Exprs "]" [ "in" "[" Expr "," Expr "]" [ "norm" Expr ] ] "from" party .   // where its values lie, and the length of its rows
 //	Block   = "block" name "(" [ name { "," name } ] ")" "{" { Stmt } "}" .
 //	Stmt    = Assign | Repeat | Tag | Return | Output .
 //	Assign  = name { "," name } "=" Expr .

@@ -28,7 +28,9 @@ owner's weights; without them it proves what needs none.`,
 			for _, v := range f.Params {
 				if r := v.Attrs.Floats("range"); len(r) == 2 {
 					p.reach[v] = within(r[0], r[1], "input")
-					p.reach[v].norm = v.Attrs.Float("norm", math.Inf(1))
+					if n := v.Attrs.Float("norm", 0); n > 0 {
+						p.reach[v].norm, p.reach[v].ball = n, &ball{radius: n}
+					}
 				}
 			}
 			for _, op := range f.Body {
@@ -47,6 +49,7 @@ type reach struct {
 	lo, hi []float64 // of each feature, or one for all
 	norm   float64   // Euclidean norm of a row of features, if it is less than lo and hi say
 	total  float64   // of the magnitude of the sum of a row; 0: not known
+	err    float64   // by how much a feature may be off besides its last rounding
 	proof  string    // the argument
 
 	swapped bool // a transposed matrix: the features are the rows

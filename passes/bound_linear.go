@@ -37,7 +37,7 @@ func (p *prover) linear(op *ir.Op) (*reach, error) {
 	for i := range in {
 		l1 += xs.most(i)
 	}
-	act := math.Ldexp(1, -p.fm.Act)                                                    // error of x
+	act := math.Ldexp(1, -leastAct) + x.err                                            // error of x
 	weight := math.Ldexp(1, -p.fm.Weight-1) * min(math.Sqrt(float64(in))*xn, l1) * 1.1 // what rounding weights makes
 
 	out := &reach{lo: make([]float64, n), hi: make([]float64, n), proof: "norm"}
@@ -302,16 +302,29 @@ func parallel(n int, f func(int)) {
 	wg.Wait()
 }
 
-// matmulSlack allows for the rounding of a product's operands, relative and
-// absolute.
-const matmulSlack = 1.0 / 64
+// rounding is what rounding the operands does to a product of two shared
+// matrices that is at most as large as most without it: slips times a unit of
+// the first plus passes times a unit of the second, each one bit coarser than
+// dealt, as the quantiser may choose. The more bits the error takes of the ring,
+// the coarser the operands, so the bound is a fixed point.
+func (p *prover) rounding(op *ir.Op, most, slips, passes float64, share bool) float64 {
+	e := 0.0
+	for {
+		fx, fy := p.fm.operands(most+e, p.typical(op.X(0)), p.typical(op.X(1)), share)
+		next := slips*math.Ldexp(2, -fx) + passes*math.Ldexp(2, -fy)
+		if room(most+next) <= room(most+e) || fy < 1 {
+			return max(e, next)
+		}
+		e = next
+	}
+}
 
 // matmul knows means of values, weighted by softmax, and products of two mixes.
 func (p *prover) matmul(op *ir.Op) (*reach, error) {
 	x, y := p.x(op, 0), p.x(op, 1)
 	inner := op.X(0).Type.Last()
 	if x.kind == share && !y.swapped {
-		return p.context(x, y, inner), nil
+		return p.context(op, x, y, inner), nil
 	}
 	most := float64(inner) * x.magnitude() * y.magnitude()
 	proof := "sum"
@@ -331,7 +344,7 @@ func (p *prover) matmul(op *ir.Op) (*reach, error) {
 			most, proof = scores, "bilinear"
 		}
 	}
-	most = most*(1+matmulSlack) + matmulSlack
+	most += p.rounding(op, most, float64(inner)*y.magnitude(), float64(inner)*x.magnitude(), false)
 	return within(-most, most, proof), nil
 }
 
@@ -356,11 +369,12 @@ func bilinear(x, y *mix, h, size int) float64 {
 
 // context is a mean of rows of y with weights that softmax made: their sum is
 // one but for the errors of n of them.
-func (p *prover) context(x, y *reach, n int) *reach {
-	slack := math.Ldexp(1, -8) + float64(n)*math.Ldexp(1, -p.fm.Act) + float64(n)*2*max(0, -x.lo[0])
-	out := &reach{lo: make([]float64, len(y.lo)), hi: make([]float64, len(y.lo)), norm: y.norm * (1 + slack), proof: "mean"}
+func (p *prover) context(op *ir.Op, x, y *reach, n int) *reach {
+	slack := math.Ldexp(1, -8) + float64(n)*math.Ldexp(1, -leastShare) + float64(n)*2*max(0, -x.lo[0])
+	err := p.rounding(op, y.magnitude()*(1+slack), 0, 1+slack, true)
+	out := &reach{lo: make([]float64, len(y.lo)), hi: make([]float64, len(y.lo)), norm: y.norm * (1 + slack), err: err, proof: "mean"}
 	for j := range y.lo {
-		e := slack*y.most(j) + matmulSlack
+		e := slack*y.most(j) + err
 		out.lo[j], out.hi[j] = y.lo[j]-e, y.hi[j]+e
 	}
 	if m := y.mix; m != nil {

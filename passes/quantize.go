@@ -244,7 +244,7 @@ func (q *quantizer) embed() []*ir.Value {
 func (q *quantizer) linear() []*ir.Value {
 	op := q.op
 	l := q.fm.Linear
-	x := q.convert(op.X(0), l, q.fm.Act)
+	x := q.shl(q.convert(op.X(0), l, q.worth(op.X(0), q.fm.Act, leastAct)), q.fm.Act)
 	b := q.spanOf(op)
 	f := q.fm.Act + q.fm.Weight
 	if bits(b.most)+f+1 > l {
@@ -257,23 +257,58 @@ func (q *quantizer) linear() []*ir.Value {
 	return []*ir.Value{q.set(y, b)}
 }
 
+// Attention's products lie in a ring so small that a large bound leaves few
+// fraction bits. A conversion behind one keeps fewer than it would rather than
+// drop less than attnDrop: with less, the responses of the product cannot be
+// compressed and its parameter set does not hold. It keeps at least leastScore
+// of a score and leastAct of what enters a linear layer.
+const (
+	attnDrop   = 9
+	leastScore = 6
+	leastAct   = 8
+)
+
+// worth is how many of want fraction bits, at least least, v is converted to.
+func (q *quantizer) worth(v *ir.Value, want, least int) int {
+	d := v.Def
+	for d != nil && (d.Name == "fx.merge_heads" || d.Name == "fx.transpose" || d.Name == "fx.reshape" || d.Name == "fx.slice") {
+		d = d.X(0).Def
+	}
+	if d == nil || d.Name != "fx.matmul" || d.W(1) != nil {
+		return want
+	}
+	return min(want, max(v.Type.Elem.Frac-attnDrop, least))
+}
+
 // localFrac is the least number of fraction bits that e is converted to without
 // a message in a ring of width l.
 func localFrac(e ir.Elem, l int) int { return max(e.Frac-max(e.Width-l, 0), 0) }
 
-// matmul multiplies two shared matrices. The fraction bits that the ring leaves
-// for the product are dealt so that both operands have the same relative
-// precision.
+// leastShare is the least number of fraction bits of softmax's weights where
+// what a proof says rests on them.
+const leastShare = 9
+
+// operands deals the fraction bits that the ring leaves for a product of two
+// shared matrices, which is at most as large as most, so that both operands have
+// the same relative precision: shares of a whole have leastShare if they can.
+func (fm Formats) operands(most, x, y float64, share bool) (fx, fy int) {
+	free := fm.Attn - 2 - room(most)
+	fx = max((free+bits(y)-bits(x))/2, 0)
+	if share {
+		fx = max(fx, leastShare)
+	}
+	fx = min(fx, fm.Prob)
+	return fx, min(free-fx, fm.Prob)
+}
+
+// matmul multiplies two shared matrices.
 func (q *quantizer) matmul() []*ir.Value {
 	op := q.op
 	x, y := op.X(0), op.X(1)
 	b := q.spanOf(op)
 	l := q.fm.Attn
-	free := l - 2 - room(b.most)
-	most := q.fm.Prob
-	fx := min(max((free+bits(q.span[y].typical)-bits(q.span[x].typical))/2, 0), most)
-	fy := min(free-fx, most)
-	if g := localFrac(y.Type.Elem, l); fy == g-1 && fx > 1 { // one bit more spares a protocol
+	fx, fy := q.fm.operands(b.most, q.span[x].typical, q.span[y].typical, b.proof == "mean")
+	if g := localFrac(y.Type.Elem, l); fy == g-1 && fx > 1 && (b.proof != "mean" || fx > leastShare) { // one bit more spares a protocol
 		fx, fy = fx-1, g
 	}
 	if fy < 1 {
@@ -414,8 +449,8 @@ func (q *quantizer) sum() []*ir.Value {
 const expTail = 10
 
 // scoreWidth is the ring of scores: wide enough for the exponential's square.
-func (q *quantizer) scoreWidth(span float64) int {
-	return max(q.fm.Score+bits(span)+2, 2*q.fm.Score+shapes["exp"].Grid+4)
+func scoreWidth(frac int, span float64) int {
+	return max(frac+bits(span)+2, 2*frac+shapes["exp"].Grid+4)
 }
 
 // addMask lowers masked scores so far that their exponential is zero whatever
@@ -425,7 +460,8 @@ func (q *quantizer) addMask() []*ir.Value {
 	s := op.X(0)
 	r := q.span[s].most
 	drop := math.Ceil(2*r + expTail)
-	x := q.cast(s, q.scoreWidth(2*r+drop), q.fm.Score)
+	f := q.worth(s, q.fm.Score, leastScore)
+	x := q.cast(s, scoreWidth(f, 2*r+drop), f)
 	y := q.set(q.b.Op1("fx.add_mask", q.hint(), ir.A("value", -drop), x, op.X(1)), q.span[s].plus(drop))
 	q.masked[y] = r
 	return []*ir.Value{y}
@@ -437,7 +473,8 @@ func (q *quantizer) max() []*ir.Value {
 	v := q.span[x]
 	b := v.most
 	if x.Type.Elem.Frac > q.fm.Score {
-		x = q.cast(x, q.scoreWidth(2*b), q.fm.Score)
+		f := q.worth(x, q.fm.Score, leastScore)
+		x = q.cast(x, scoreWidth(f, 2*b), f)
 	}
 	span := 2 * b // between the largest and the smallest
 	if r, ok := q.masked[x]; ok {

@@ -101,7 +101,7 @@ func FuzzParse(f *testing.F) {
 const module = `module @m attributes {stage = fx} {
   weight @w : tensor<2x2xfx20.8>
   weight @v : tensor<2x2xfx20.8> {transpose, from = ["t"]}
-  func @main(%x: tensor<2x2xfx16.8> {range = [-4, 4]}, %n: tensor<2xi8>, %b: tensor<16x2xi1>, %m: tensor<3xi1>) -> tensor<2xi8> {
+  func @main(%x: tensor<2x2xfx16.8> {range = [-4, 4], norm = 5.0}, %n: tensor<2xi8>, %b: tensor<16x2xi1>, %m: tensor<3xi1>) -> tensor<2xi8> {
     return %n
   }
 }
@@ -118,6 +118,7 @@ func TestBind(t *testing.T) {
 		"one.txt":  "1234",
 		"x.txt":    "1 2, 3\n-4 # the last",
 		"far.txt":  "1 2 3 5",
+		"long.txt": "1 2 4 4.0",
 		"hello":    "well, hello",
 		"empty":    " \n",
 		"latin1":   "un caf\xe9",
@@ -167,6 +168,7 @@ func TestBind(t *testing.T) {
 		args []string
 		want string
 	}{
+		{append(rest, "x=long.txt"), `-input: "x": row 1 is longer than 5, the norm that the program declares; scale the input, or declare a larger norm and compile again`},
 		{append(rest, "x=far.txt"), `-input: "x": element 3 is outside [-4, 4], the range that the program declares; scale the input, or widen the range and compile again`},
 		{append(rest, "x=shape"), `-input: "x": an array of shape [4] for a tensor<2x2xfx16.8>; reshape it`},
 		{append(rest, "x=1"), `-input: "x": 1 numbers for a tensor<2x2xfx16.8>, which has 4`},
