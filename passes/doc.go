@@ -17,6 +17,9 @@
 //	cse, dce      common and dead ops go
 //	tidy          names get short
 //
+// On demand hide-coefficients makes the numbers of fitted functions weights of the
+// server's, and forget-ranges removes what else tells of them.
+//
 // The package must not know protocols, their messages or their parties: that is
 // backend's. Weights reach it through the calibration record and
 // the source that the caller hands in.
