@@ -140,7 +140,7 @@ func TestErrors(t *testing.T) {
 		{head + "x = foo(a)\ny = relu(x)\noutput y to client", "x:4:5: unknown op or block foo; ops are embed, linear, matmul, scale, add, sub, mul, add_mask, softmax, gelu, relu, relu2, tanh, sigmoid, silu, exp, recip, rsqrt, square, max, argmax, sum, layernorm, split_heads, merge_heads, transpose, split, slice, reshape, concat, piecewise"},
 		{head + "x = matmul(a, a)\nz = bar\noutput x to client", "x:4:5: matmul: tensor<2x4xf32> times tensor<2x4xf32>: leading axes and inner sizes must agree\nx:5:5: unknown name bar"},
 		{head + "x = linear(a, weight(\"w\", [3, 3]))\noutput x to client", "x:4:5: linear:"},
-		{head + "x = softmax(a, axes = 1)\noutput x to client", "x:4:16: softmax has no attribute axes; it has layer, part, range, bound, modular, proved, proof, axis"},
+		{head + "x = softmax(a, axes = 1)\noutput x to client", "x:4:16: softmax has no attribute axes; it has layer, part, range, bound, modular, proved, proof, wraps, axis"},
 		{head + "x = softmax(a, axis = 0.5)\noutput x to client", "x:4:5: softmax: attribute axis must be an integer"},
 		{head + "x = gelu(a, form = \"erff\")\noutput x to client", "x:4:5: gelu: attribute form must be one of erf, tanh"},
 		{head + "x = reshape(a)\noutput x to client", "x:4:5: reshape wants the attribute shape, as in shape = [1, hidden]"},
