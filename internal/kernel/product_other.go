@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package kernel
+
+func addProduct8x8(dst *uint64, stride int, a, b *uint64, k int) {
+	panic("kernel: internal error: no vector kernel")
+}
