@@ -9,7 +9,7 @@
     "value": 5.366,
     "leaf": 6.635,
     "mac": 0.06851,
-    "product": 0.5799,
+    "product": 0.0497,
     "unpack": 3.554,
     "expand": 3.509,
     "ntt": 1.912,

@@ -12,7 +12,7 @@ const (
 	Value                  // a number masked or unmasked with a correlated OT
 	Leaf                   // a word of a 1-of-2^b OT, made by its sender
 	MAC                    // a residue of a stored ciphertext times one of a share
-	Product                // a multiply-add modulo 2^64
+	Product                // a multiply-add modulo a power of two, up to 2^52
 	Unpack                 // a residue read from a section or message
 	Expand                 // a residue drawn from a seed
 	NTT                    // a residue through a transform
@@ -40,7 +40,7 @@ var stepTable = [steps]struct{ name, doc string }{
 	Value:      {"value", "a number masked or unmasked with a correlated OT"},
 	Leaf:       {"leaf", "a word of a 1-of-2^b OT, at its sender"},
 	MAC:        {"mac", "a multiply-add modulo a prime below 2^52"},
-	Product:    {"product", "a multiply-add modulo 2^64"},
+	Product:    {"product", "a multiply-add modulo a power of two, up to 2^52"},
 	Unpack:     {"unpack", "a residue read from encrypted weights or a message"},
 	Expand:     {"expand", "a residue drawn from a public seed"},
 	NTT:        {"ntt", "a residue through one number-theoretic transform"},
