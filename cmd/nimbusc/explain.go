@@ -140,6 +140,7 @@ type partLine struct {
 type price struct {
 	C2S    int64   `json:"bytes_to_server"`
 	S2C    int64   `json:"bytes_to_client"`
+	Ahead  int64   `json:"ahead_bytes,omitempty"` // both ways, of products that run before the input is known
 	COTs   int64   `json:"cots"`
 	Rounds float64 `json:"rounds"`
 	Setup  int64   `json:"setup_bytes"`
@@ -156,7 +157,7 @@ type pricer struct {
 }
 
 func (p pricer) priceOf(c cost.Cost) price {
-	return price{c.C2S, c.S2C, c.COTs(), float64(c.Depth()) / 2, c.Setup, c.HEMul, p.profile.TimeOf(c, p.link, p.makes)}
+	return price{c.C2S, c.S2C, c.AheadC2S + c.AheadS2C, c.COTs(), float64(c.Depth()) / 2, c.Setup, c.HEMul, p.profile.TimeOf(c, p.link, p.makes)}
 }
 
 // explain prices p over the link of l, or the one that p was compiled for.

@@ -147,7 +147,7 @@ func (e *explanation) layers() []partLine {
 
 // plus is the price of both in sequence.
 func (p price) plus(q price) price {
-	return price{p.C2S + q.C2S, p.S2C + q.S2C, p.COTs + q.COTs, p.Rounds + q.Rounds, p.Setup + q.Setup, p.HEMul + q.HEMul, p.Time.Plus(q.Time)}
+	return price{p.C2S + q.C2S, p.S2C + q.S2C, p.Ahead + q.Ahead, p.COTs + q.COTs, p.Rounds + q.Rounds, p.Setup + q.Setup, p.HEMul + q.HEMul, p.Time.Plus(q.Time)}
 }
 
 // roundsCell is a number of rounds; none is left out.
