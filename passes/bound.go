@@ -58,6 +58,7 @@ type reach struct {
 	mix  *mix  // rows that are linear in LayerNorm's
 	kind kind
 	of   *ir.Value // what kind speaks of
+	gain []float64 // gained: the magnitudes of the gain, its rounding included
 	by   float64   // sumSquare and rootInv: the factor of the sum of squares
 }
 
@@ -70,6 +71,7 @@ const (
 	squares        // of `of`
 	sumSquare      // the sum of squares of the rows of `of`, times `by`
 	rootInv        // the reciprocal root of that
+	gained         // `of` times a gain
 	positive       // exponentials
 	rowSum         // of the exponentials `of`
 	sumInv         // its reciprocal

@@ -121,14 +121,12 @@ func (p *prover) mul(op *ir.Op) (*reach, error) {
 	y := p.x(op, 1)
 	switch {
 	case y.kind == rootInv && y.of == op.X(0):
-		n := float64(d)
-		_, coarse := squareFracs(p.fm, p.typical(op.X(0)), p.leastOf(op.X(0)))
-		r := (1 + inverseErr + y.norm) / math.Sqrt(y.by)
-		// By what squares are too coarse to see of the deviations, and in Act bits.
-		r += math.Sqrt(n) * (math.Ldexp(y.hi[0], -coarse) + math.Ldexp(1, -p.fm.Act))
+		r := p.radius(y, d) + math.Sqrt(float64(d))*math.Ldexp(1, -p.fm.Act)
 		out := within(-r, r, "norm")
 		out.norm, out.ball = r, &ball{radius: r}
 		return out, nil
+	case y.kind == rootInv && x.kind == gained && y.of == x.of:
+		return p.gainedNorm(op.X(0), x, y, d), nil
 	case y.kind == sumInv && y.of == op.X(0):
 		out := within(min(x.lo[0], 0)*y.hi[0], 1+2*inverseErr+float64(d)*max(0, -x.lo[0]), "share")
 		out.kind = share
@@ -137,6 +135,37 @@ func (p *prover) mul(op *ir.Op) (*reach, error) {
 	a, b := x.hull()
 	c, e := y.hull()
 	return within(min(a*c, a*e, b*c, b*e), max(a*c, a*e, b*c, b*e), "interval"), nil
+}
+
+// radius bounds the norm of a row of n deviations times their reciprocal root y,
+// by what squares are too coarse to see of the deviations more than the root of n.
+func (p *prover) radius(y *reach, n int) float64 {
+	_, coarse := squareFracs(p.fm, p.typical(y.of), p.leastOf(y.of))
+	return (1+inverseErr+y.norm)/math.Sqrt(y.by) + math.Sqrt(float64(n))*math.Ldexp(y.hi[0], -coarse)
+}
+
+// gainedNorm bounds v, deviations times a gain, times the deviations' reciprocal
+// root y: gain∘n + e with ∥n∥₂ <= r, where |e_j| <= s is what rounding after the
+// gain makes, before the root and after it. Such rows lie in the ball of radius r
+// whose gain is √((1+t)·gain² + (1+1/t)·c²), c = s·√n/r, for any t > 0: for every
+// direction w, r·∥gain∘w∥ + s·∥w∥₁ is at most r times the norm of that gain∘w.
+func (p *prover) gainedNorm(v *ir.Value, x, y *reach, n int) *reach {
+	frac, _ := squareFracs(p.fm, p.typical(v), p.leastOf(y.of))
+	r := p.radius(y, n)
+	s := math.Ldexp(y.hi[0], -frac) + math.Ldexp(1, -p.fm.Act)
+	c := s * math.Sqrt(float64(n)) / r
+	t := c*math.Sqrt(float64(n))/length(x.gain) + 1e-9
+	out := &reach{lo: make([]float64, n), hi: make([]float64, n), proof: "norm"}
+	b := &ball{radius: r, gain: make([]float64, n)}
+	most := 0.0
+	for j, g := range x.gain {
+		out.hi[j] = g*r + s
+		out.lo[j] = -out.hi[j]
+		b.gain[j] = math.Sqrt((1+t)*g*g + (1+1/t)*c*c)
+		most = max(most, g)
+	}
+	out.norm, out.ball = most*r+s*math.Sqrt(float64(n)), b
+	return out
 }
 
 // leastOf is the least root mean square of v's rows, as the square that reads it
@@ -171,6 +200,7 @@ func (p *prover) gain(op *ir.Op, x *reach, w *ir.Weight, d int) (*reach, error) 
 		most = max(most, gain[j])
 	}
 	out.norm = x.norm * most
+	out.kind, out.of, out.gain = gained, op.X(0), gain
 	if b := x.ball; b != nil && b.offset == nil && b.gain == nil {
 		out.ball = &ball{radius: b.radius, gain: gain}
 	}

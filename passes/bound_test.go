@@ -78,7 +78,7 @@ func TestBoundHolds(t *testing.T) {
 		}
 		stats := func(m *ir.Module) (*Stats, error) { return Record(m, src, examples) }
 		o := &Options{Source: src, Observe: stats, Range: Proved}
-		nn, err := ByName("expand,fuse-qkv,fold-scale,calibrate,approximate,bound")
+		nn, err := ByName("expand,fuse-qkv,fold-scale,gain-first,calibrate,approximate,bound")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -88,12 +88,12 @@ func (o *Options) formats() Formats {
 // All is the table of passes, in the order in which a pipeline would have them;
 // `nimbusc help passes` prints it.
 func All() []Pass {
-	return []Pass{SliceEarly, FoldGain, Expand, FuseQKV, FoldScale, DivideLate, Calibrate, Approximate, Bound, Clamp, Quantize, HideCoefficients, InsertTrunc, Interleave, CSE, DCE, Tidy, ForgetRanges}
+	return []Pass{SliceEarly, FoldGain, Expand, FuseQKV, FoldScale, GainFirst, DivideLate, Calibrate, Approximate, Bound, Clamp, Quantize, HideCoefficients, InsertTrunc, Interleave, CSE, DCE, Tidy, ForgetRanges}
 }
 
 // Default is the pipeline of `nimbusc compile`, from nn to fx.
 func Default() []Pass {
-	return []Pass{SliceEarly, FoldGain, Expand, FuseQKV, FoldScale, CSE, DCE, Calibrate, Approximate, Bound, Clamp, Quantize, InsertTrunc, CSE, DCE, Interleave, CSE, Tidy}
+	return []Pass{SliceEarly, FoldGain, Expand, FuseQKV, FoldScale, GainFirst, CSE, DCE, Calibrate, Approximate, Bound, Clamp, Quantize, InsertTrunc, CSE, DCE, Interleave, CSE, Tidy}
 }
 
 // ByName returns the passes of a comma-separated list.
@@ -168,6 +168,8 @@ var order = []struct{ before, after, why string }{
 	{"expand", "fold-scale", "the factor of the attention scores must reach the weights before scores are expanded away"},
 	{"expand", "divide-late", "the reciprocal of the row sum appears only when softmax is expanded"},
 	{"divide-late", "calibrate", "ranges are those of the values that will be computed"},
+	{"expand", "gain-first", "the reciprocal root appears only when layer norm is expanded"},
+	{"gain-first", "calibrate", "ranges are those of the values that will be computed"},
 	{"fuse-qkv", "quantize", "weights are joined as real matrices, by recipe"},
 	{"fold-scale", "quantize", "folding after rounding would lose the low bits"},
 	{"approximate", "quantize", "only polynomials have a fixed-point meaning"},

@@ -413,7 +413,7 @@ func (q *quantizer) mul() []*ir.Value {
 		b.typical = min(b.typical, 1.25)
 	}
 	fx, fy := q.operand(x), q.operand(y)
-	l := fx + fy + max(room(b.most), 0) + 2
+	l := fx + fy + max(room(max(b.most, q.sumAfter(op))), 0) + 2
 	return []*ir.Value{q.set(q.b.Op1("fx.mul", q.hint(), nil, q.convert(x, l, fx), q.convert(y, l, fy)), b)}
 }
 

@@ -100,8 +100,13 @@ func (q *quantizer) gain() []*ir.Value {
 	vbits := q.fm.Gain + max(bits(gain+math.Ldexp(1, -q.fm.Gain)), 1) + 1
 	x := op.X(0)
 	most := max(s.most, q.sumAfter(op))
-	l := max(q.fm.Act+q.fm.Gain+room(most)+2, vbits)
-	y := q.b.Op1("fx.mul", q.hint(), nil, q.convert(x, l, q.fm.Act), q.weight(g, ir.FxElem(vbits, q.fm.Gain), nil))
+	f := q.fm.Act
+	if q.squared[x] { // deviations: what comes out is one, and its root comes later
+		f = q.normFrac(x)
+	}
+	l := max(f+q.fm.Gain+room(most)+2, vbits)
+	y := q.b.Op1("fx.mul", q.hint(), nil, q.convert(x, l, f), q.weight(g, ir.FxElem(vbits, q.fm.Gain), nil))
+	q.squared[y], q.least[y] = q.squared[x], q.least[x]
 	return []*ir.Value{q.set(y, s)}
 }
 
