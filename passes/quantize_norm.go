@@ -104,7 +104,7 @@ func (q *quantizer) gain() []*ir.Value {
 	if q.squared[x] { // deviations: what comes out is one, and its root comes later
 		f = q.normFrac(x)
 	}
-	l := max(f+q.fm.Gain+room(most)+2, vbits)
+	l := max(f+q.fm.Gain+max(room(most), 0)+2, vbits)
 	y := q.b.Op1("fx.mul", q.hint(), nil, q.convert(x, l, f), q.weight(g, ir.FxElem(vbits, q.fm.Gain), nil))
 	q.squared[y], q.least[y] = q.squared[x], q.least[x]
 	return []*ir.Value{q.set(y, s)}
