@@ -12,6 +12,7 @@ import (
 	"nimbus/backend"
 	"nimbus/backend/cost"
 	"nimbus/internal/otparams"
+	"nimbus/passes"
 	"nimbus/runtime"
 )
 
@@ -45,6 +46,7 @@ enough.`,
 		fs.Var(&o.link, "link", linkUsage)
 		fs.IntVar(&o.cores, "cores", 0, "hold each party to `N` cores (default: both share all)")
 		extensionFlags(fs, &o.lower)
+		rangeFlag(fs, &o.ranges)
 		fs.IntVar(&o.parts, "parts", 0, "cut the layers of a plan compiled here into `N` parts that overlap (default: as nimbusc)")
 		fs.BoolVar(&o.lower.Ahead, "offline", false, "make matrix products of masks before the input is known")
 		fs.IntVar(&o.runs, "runs", 3, "run the inference `N` times, each over a connection of its own")
@@ -68,9 +70,11 @@ enough.`,
 type benchOptions struct {
 	what, model, profile               string
 	layers, tokens, cores, parts, runs int
-	link                               cost.Link
-	lower                              backend.Options // of a plan compiled here
-	json, ops                          bool
+
+	ranges    passes.Range
+	link      cost.Link
+	lower     backend.Options // of a plan compiled here
+	json, ops bool
 }
 
 func bench(ctx context.Context, o benchOptions) error {

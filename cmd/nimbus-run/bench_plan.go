@@ -143,7 +143,7 @@ func cachedPlan(ctx context.Context, o benchOptions, t *target) (string, error) 
 	if _, serr := os.Stat(t.weights); err != nil || serr != nil {
 		model = t.weights
 	}
-	args := []string{"-seq", fmt.Sprint(o.tokens), "-extension", o.lower.Extension, "-base", o.lower.Base, "-parts", fmt.Sprint(o.parts)}
+	args := []string{"-seq", fmt.Sprint(o.tokens), "-extension", o.lower.Extension, "-base", o.lower.Base, "-parts", fmt.Sprint(o.parts), "-range", string(o.ranges)}
 	if o.lower.Ahead {
 		args = append(args, "-offline")
 	}
@@ -194,6 +194,8 @@ var planCommand = &command{
 		set := settings{}
 		fs.Var(set, "set", "")
 		parts := fs.Int("parts", 0, "")
+		var ranges passes.Range
+		rangeFlag(fs, &ranges)
 		var lower backend.Options
 		extensionFlags(fs, &lower)
 		fs.BoolVar(&lower.Ahead, "offline", false, "")
@@ -205,7 +207,7 @@ var planCommand = &command{
 				return err
 			}
 			lower.Reuse = backend.DefaultReuse
-			m, err := compileBench(args[0], set, *seq, *parts, lower)
+			m, err := compileBench(args[0], set, *seq, passes.Options{Margin: passes.DefaultMargin, Parts: *parts, Range: ranges}, lower)
 			if err != nil {
 				return err
 			}
@@ -217,7 +219,16 @@ var planCommand = &command{
 // benchExamples is how many random inputs a plan is calibrated on.
 const benchExamples = 4
 
-func compileBench(name string, set settings, seq, parts int, lower backend.Options) (*ir.Module, error) {
+// rangeFlag says what the widths of plans compiled here rest on.
+func rangeFlag(fs *flag.FlagSet, r *passes.Range) {
+	*r = passes.Clamped
+	fs.Func("range", "let ring widths of a plan compiled here rest on `WHAT`: proved, clamped (the default) or calibrated", func(s string) (err error) {
+		*r, err = passes.ParseRange(s)
+		return err
+	})
+}
+
+func compileBench(name string, set settings, seq int, how passes.Options, lower backend.Options) (*ir.Module, error) {
 	b, err := bundle.Open(name)
 	if err != nil {
 		return nil, err
@@ -232,7 +243,7 @@ func compileBench(name string, set settings, seq, parts int, lower backend.Optio
 	if err != nil {
 		return nil, err
 	}
-	job := backend.Job{Source: src, Passes: passes.Options{Margin: passes.DefaultMargin, Parts: parts}, Lower: lower}
+	job := backend.Job{Source: src, Passes: how, Lower: lower}
 	for i := range benchExamples {
 		in, err := exampleInput(m, uint64(i)+1, seq-i*seq/(2*benchExamples))
 		if err != nil {
