@@ -13,7 +13,7 @@ import (
 
 // DefaultReuse is the number of inferences over which a setup is assumed to pay
 // off.
-const DefaultReuse = 12
+const DefaultReuse = 16
 
 // Options steer the choices that cost decides.
 type Options struct {
