@@ -205,15 +205,7 @@ func (m *model) twin(p *ir.Module, watch exceeded) (*eval.Program, error) {
 	return twin, nil
 }
 
-// answer is a classifier's.
-func (m *model) answer(p *eval.Program, in map[string]eval.Value) (*bundle.Answer, error) {
-	a, err := m.answerTo(p, &bundle.Input{Values: in})
-	if err == nil && a.Classes == nil {
-		err = fmt.Errorf("%s is no classifier of texts", m.name)
-	}
-	return a, err
-}
-
+// answerTo is what the program answers to an input.
 func (m *model) answerTo(p *eval.Program, in *bundle.Input) (*bundle.Answer, error) {
 	out, err := p.Run("main", in.Values)
 	if err != nil {

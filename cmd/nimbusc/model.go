@@ -14,7 +14,6 @@ import (
 	"nimbus/frontend/bundle"
 	"nimbus/frontend/values"
 	"nimbus/ir"
-	"nimbus/ir/eval"
 	"nimbus/ir/parser"
 	"nimbus/ir/plan"
 	"nimbus/ir/weights"
@@ -187,16 +186,6 @@ func openFile(c *console) func(string) ([]byte, error) {
 }
 
 func (m *model) close() { m.release() }
-
-// inputs turns one text into the inputs of the model, or of a plan of it. A
-// model without vocabulary takes token ids instead of words.
-func (m *model) inputs(text string, truncate bool) (map[string]eval.Value, int, error) {
-	in, err := m.reader.Text(text, truncate)
-	if err != nil {
-		return nil, 0, err
-	}
-	return in.Values, in.Tokens, nil
-}
 
 // calibrationFile is what a model folder calls the text it brings along.
 const calibrationFile = "calibration.txt"

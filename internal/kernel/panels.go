@@ -50,10 +50,9 @@ func (p *Panels) SetWords(k, col int, src []byte, q Modulus) bool {
 type Stored struct {
 	Drop, High int // bits left out, bits above the first 64 that are kept
 	half       uint64
-	length     int       // of a prime in bits
-	top        uint64    // numbers from top·2^length on are left to others
-	fold       []uint64  // 2^length mod each prime
-	lo         [8]uint64 // constants of the vector kernel, see panels_amd64.s
+	length     int      // of a prime in bits
+	top        uint64   // numbers from top·2^length on are left to others
+	fold       []uint64 // 2^length mod each prime
 }
 
 // NewStored describes numbers up to limitHi·2^64 + limitLo, which is one less than the product of the primes qs, without
