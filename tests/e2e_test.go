@@ -305,8 +305,8 @@ func distance(e ir.Elem, a, b []uint64) (worst int64) {
 
 // TestTinyModels compiles every models/*/tiny.model, one of each family, with
 // made-up weights and runs it as two parties: outputs are the twin's within the
-// plan's tolerance, every op sends what the account says, and no weight is
-// there twice.
+// plan's tolerance, every op sends what the account says, and no matrix is there
+// twice.
 func TestTinyModels(t *testing.T) {
 	var names []string
 	for _, folder := range models.Names() {
@@ -352,7 +352,7 @@ func testTiny(t *testing.T, name string) {
 	recipes := map[string]bool{}
 	for _, w := range m.Weights {
 		recipe := w.Attrs.String()
-		if recipes[recipe] {
+		if recipes[recipe] && w.Type.Rank() > 1 { // vectors are not encrypted: each reader has its own format
 			t.Errorf("two weights are %s", recipe)
 		}
 		recipes[recipe] = true
