@@ -200,7 +200,6 @@ type prover struct {
 	margin float64
 	reach  map[*ir.Value]*reach
 	uses   map[*ir.Value][]ir.Use
-	now    *ir.Op
 }
 
 // rules is the table of ops that can be bounded. A rule gets reaches of all
@@ -238,7 +237,6 @@ func (p *prover) op(op *ir.Op) error {
 			return nil // no proof without one of what is read
 		}
 	}
-	p.now = op
 	if op.Name == "nn.split" {
 		p.split(op)
 	} else if rule := rules[op.Name]; rule != nil {
@@ -313,7 +311,7 @@ func (p *prover) embed(op *ir.Op) (*reach, error) {
 
 // rowsReach bounds the rows of a table.
 func rowsReach(v []float64, d int) *reach {
-	r := &reach{lo: append([]float64(nil), v[:d]...), hi: append([]float64(nil), v[:d]...), proof: "table"}
+	r := &reach{lo: slices.Clone(v[:d]), hi: slices.Clone(v[:d]), proof: "table"}
 	for i := 0; i < len(v); i += d {
 		s := 0.0
 		for j, x := range v[i : i+d] {
@@ -392,7 +390,7 @@ func (p *prover) add(op *ir.Op) (*reach, error) {
 		out.lo, out.hi, out.norm, out.total, out.mix, out.kind = lo, hi, out.norm+t.norm, 0, nil, plain
 		if x.ball != nil && len(v) == d {
 			b := *x.ball
-			b.offset = append([]float64(nil), v...)
+			b.offset = slices.Clone(v)
 			for j := range d {
 				if x.ball.offset != nil {
 					b.offset[j] += x.ball.offset[j]

@@ -3,6 +3,7 @@ package passes
 import (
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 
 	"nimbus/internal/tensor"
@@ -110,7 +111,7 @@ const maxGram = 1 << 31
 // ofBall is a linear layer of LayerNorm's rows as a mix, and its matrix, whose
 // rows are those of the weight times the gain.
 func (p *prover) ofBall(op *ir.Op, b *ball, rows, c []float64, in, n int) ([]float64, *mix) {
-	m := &mix{radius: b.radius, center: append([]float64(nil), c...), size: p.block(op, n)}
+	m := &mix{radius: b.radius, center: slices.Clone(c), size: p.block(op, n)}
 	a := rows
 	if b.gain != nil {
 		a = make([]float64, len(rows))

@@ -6,15 +6,20 @@
 // docs/adding.md). Passes take a module at the nn stage (real numbers) to a
 // module at the fx stage (ring elements, every width and truncation explicit):
 //
+//	slice-early   what one row's answer does not read goes
+//	fold-gain     LayerNorm's gain moves into the layer after it
 //	expand        softmax and layernorm become their steps
 //	fuse-qkv      linear layers that read one value become one
 //	fold-scale    constant factors move into weights
+//	gain-first    LayerNorm's gain multiplies before its row's factor
+//	cse, dce      common and dead ops go
+//	calibrate     ranges and densities come from text
 //	approximate   scalar functions become fitted piecewise quadratics
 //	bound         ranges are proved from the weights
 //	clamp         layernorm's input is clamped where its proof is dear
 //	quantize      every value gets its ring width and fraction bits
 //	insert-trunc  conversions become the cheapest step that is correct
-//	cse, dce      common and dead ops go
+//	interleave    a sequence's rows go in parts, that steps may overlap
 //	tidy          names get short
 //
 // On demand hide-coefficients makes the numbers of fitted functions weights of the

@@ -106,15 +106,9 @@ func expandLayerNorm(m *ir.Module, b *ir.Builder, op *ir.Op) *ir.Value {
 // scaled is the weight w times c.
 func scaled(m *ir.Module, w *ir.Weight, c float64) *ir.Weight {
 	attrs := w.Attrs.Clone()
-	mul := slices.Clone(w.Attrs.Floats("mul"))
-	if mul == nil {
-		mul = slices.Repeat([]float64{1}, len(sources(w)))
-	}
-	for i := range mul {
-		mul[i] *= c
-	}
 	attrs.Set("from", sources(w))
-	attrs.Set("mul", mul)
 	attrs.Del("range")
-	return m.AddWeight(w.Name+"_scaled", w.Type, attrs)
+	s := m.AddWeight(w.Name+"_scaled", w.Type, attrs)
+	scaleWeight(s, slices.Repeat([]float64{c}, len(sources(w))))
+	return s
 }

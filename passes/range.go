@@ -3,6 +3,7 @@ package passes
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"nimbus/ir"
 )
@@ -19,18 +20,16 @@ const (
 // Ranges lists the choices, the default first.
 func Ranges() []Range { return []Range{Clamped, Proved, Calibrated} }
 
-// ParseRange reads a choice; "" is the default.
-func ParseRange(s string) (Range, error) {
-	if s == "" {
-		return Clamped, nil
+// Set reads a choice: with String it makes a Range a flag.
+func (r *Range) Set(s string) error {
+	if !slices.Contains(Ranges(), Range(s)) {
+		return fmt.Errorf("ranges may be proved, clamped or calibrated, not %q", s)
 	}
-	for _, r := range Ranges() {
-		if s == string(r) {
-			return r, nil
-		}
-	}
-	return "", fmt.Errorf("ranges may be proved, clamped or calibrated, not %q", s)
+	*r = Range(s)
+	return nil
 }
+
+func (r *Range) String() string { return string(*r) }
 
 // A span is what the quantiser knows of a value's magnitude.
 type span struct {

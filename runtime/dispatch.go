@@ -44,12 +44,12 @@ var dispatch = map[string]exec{
 	"ss.gather":      ssGather,
 	"ss.concat":      ssConcat,
 	"ss.reshape":     either(ssReshape),
-	"ss.xor":         ssXor,
+	"ss.xor":         bool2(func(_ *step, a, b share.Bool) (share.Bool, error) { return share.Xor(a, b), nil }),
 	"ss.not":         ssNot,
 
 	"ot.cmp":       otCmp,
 	"ot.mux":       otMux,
-	"ot.and":       otAnd,
+	"ot.and":       bool2(func(s *step, a, b share.Bool) (share.Bool, error) { return s.ot.And(a, b) }),
 	"ot.trunc":     arith1(otTrunc),
 	"ot.extend":    arith1(otExtend),
 	"ot.square":    arith1(otSquare),
@@ -195,18 +195,6 @@ func ssReshape(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 	return share.Reshape(x, o.Results[0].Type.Shape...), nil
 }
 
-func ssXor(s *step, o *ir.Op) error {
-	a, err := s.boolean(o, 0)
-	if err != nil {
-		return err
-	}
-	b, err := s.boolean(o, 1)
-	if err != nil {
-		return err
-	}
-	return s.put(o, 0, share.Xor(a, b))
-}
-
 func ssNot(s *step, o *ir.Op) error {
 	b, err := s.boolean(o, 0)
 	if err != nil {
@@ -257,22 +245,6 @@ func otMux(s *step, o *ir.Op) error {
 		return err
 	}
 	return s.put(o, 0, y)
-}
-
-func otAnd(s *step, o *ir.Op) error {
-	a, err := s.boolean(o, 0)
-	if err != nil {
-		return err
-	}
-	b, err := s.boolean(o, 1)
-	if err != nil {
-		return err
-	}
-	c, err := s.ot.And(a, b)
-	if err != nil {
-		return err
-	}
-	return s.put(o, 0, c)
 }
 
 func otTrunc(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {

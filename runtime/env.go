@@ -128,6 +128,25 @@ func arith2(f func(s *step, o *ir.Op, x, y share.Arith) (share.Arith, error)) ex
 	}
 }
 
+// bool2 is the same for two boolean shares.
+func bool2(f func(s *step, a, b share.Bool) (share.Bool, error)) exec {
+	return func(s *step, o *ir.Op) error {
+		a, err := s.boolean(o, 0)
+		if err != nil {
+			return err
+		}
+		b, err := s.boolean(o, 1)
+		if err != nil {
+			return err
+		}
+		c, err := f(s, a, b)
+		if err != nil {
+			return err
+		}
+		return s.put(o, 0, c)
+	}
+}
+
 // numbersOrBits returns argument i for an op that only moves elements about:
 // boolean shares come as additive shares of width 1, which move the same way.
 func (s *step) numbersOrBits(o *ir.Op, i int) (x share.Arith, bits bool, err error) {

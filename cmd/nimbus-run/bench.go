@@ -46,7 +46,8 @@ enough.`,
 		fs.Var(&o.link, "link", linkUsage)
 		fs.IntVar(&o.cores, "cores", 0, "hold each party to `N` cores (default: both share all)")
 		extensionFlags(fs, &o.lower)
-		rangeFlag(fs, &o.ranges)
+		o.ranges = passes.Clamped
+		fs.Var(&o.ranges, "range", rangeUsage)
 		fs.IntVar(&o.parts, "parts", 0, "cut the layers of a plan compiled here into `N` parts that overlap (default: as nimbusc)")
 		fs.BoolVar(&o.lower.Ahead, "offline", false, "make matrix products of masks before the input is known")
 		fs.IntVar(&o.runs, "runs", 3, "run the inference `N` times, each over a connection of its own")

@@ -194,8 +194,8 @@ var planCommand = &command{
 		set := settings{}
 		fs.Var(set, "set", "")
 		parts := fs.Int("parts", 0, "")
-		var ranges passes.Range
-		rangeFlag(fs, &ranges)
+		ranges := passes.Clamped
+		fs.Var(&ranges, "range", rangeUsage)
 		var lower backend.Options
 		extensionFlags(fs, &lower)
 		fs.BoolVar(&lower.Ahead, "offline", false, "")
@@ -219,14 +219,7 @@ var planCommand = &command{
 // benchExamples is how many random inputs a plan is calibrated on.
 const benchExamples = 4
 
-// rangeFlag says what the widths of plans compiled here rest on.
-func rangeFlag(fs *flag.FlagSet, r *passes.Range) {
-	*r = passes.Clamped
-	fs.Func("range", "let ring widths of a plan compiled here rest on `WHAT`: proved, clamped (the default) or calibrated", func(s string) (err error) {
-		*r, err = passes.ParseRange(s)
-		return err
-	})
-}
+const rangeUsage = "let ring widths of a plan compiled here rest on `WHAT`: proved, clamped or calibrated"
 
 func compileBench(name string, set settings, seq int, how passes.Options, lower backend.Options) (*ir.Module, error) {
 	b, err := bundle.Open(name)

@@ -103,7 +103,8 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 	fs.Float64Var(&f.margin, "margin", passes.DefaultMargin, "head room over calibrated ranges, a `FACTOR`")
 	fs.StringVar(&f.secret, "private-coefficients", "", "keep cuts and coefficients of fitted functions out of the plan, with the server: write them to `FILE`")
 	fs.IntVar(&f.parts, "parts", 0, partsUsage)
-	rangeFlag(fs, &f.ranges)
+	f.ranges = passes.Clamped
+	fs.Var(&f.ranges, "range", rangeUsage)
 	f.budget = budgets{}
 	fs.Var(f.budget, "error-budget", budgetUsage)
 	fs.IntVar(&f.lower.Reuse, "reuse", backend.DefaultReuse, "expect `N` inferences per setup: what weighs setup bytes against online bytes")
@@ -115,14 +116,7 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 	fs.BoolVar(&f.lower.PublicEmbedding, "public-embedding", false, "publish the embedding tables: the client looks its rows up in the clear, and learns the tables")
 }
 
-// rangeFlag defines -range.
-func rangeFlag(fs *flag.FlagSet, r *passes.Range) {
-	*r = passes.Clamped
-	fs.Func("range", "let ring widths rest on `WHAT`: proved (for every input), clamped (proved, or clamped where that is dear; the default) or calibrated (seen on text: what lies outside wraps)", func(s string) (err error) {
-		*r, err = passes.ParseRange(s)
-		return err
-	})
-}
+const rangeUsage = "let ring widths rest on `WHAT`: proved (for every input), clamped (proved, or clamped where that is dear) or calibrated (seen on text: what lies outside wraps)"
 
 // check looks at the flags, so that a wrong one is known before the work.
 func (f *compileFlags) check() error {

@@ -20,8 +20,8 @@ A bare module has no text to calibrate on: ranges are those written in it.`,
 		list := fs.String("passes", "", "comma-separated `NAMES` of passes")
 		margin := fs.Float64("margin", passes.DefaultMargin, "head room over ranges, a `FACTOR`")
 		parts := fs.Int("parts", 0, partsUsage)
-		var ranges passes.Range
-		rangeFlag(fs, &ranges)
+		ranges := passes.Clamped
+		fs.Var(&ranges, "range", rangeUsage)
 		var d dumper
 		d.flags(fs)
 		return func(c *console, args []string) error {

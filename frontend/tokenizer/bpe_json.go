@@ -5,17 +5,36 @@ import (
 	"fmt"
 )
 
+// addedToken is a token of tokenizer.json that is matched before the model splits text.
+type addedToken struct {
+	ID         int    `json:"id"`
+	Content    string `json:"content"`
+	SingleWord bool   `json:"single_word"`
+	Lstrip     bool   `json:"lstrip"`
+	Rstrip     bool   `json:"rstrip"`
+	Normalized bool   `json:"normalized"`
+	Special    bool   `json:"special"`
+}
+
+// check refuses what would be matched otherwise than as it is written; the mask
+// token may take the space before it.
+func (a addedToken) check(mask string) error {
+	switch {
+	case a.Content == "":
+		return fmt.Errorf("the added token %d is empty", a.ID)
+	case a.SingleWord || a.Rstrip:
+		return fmt.Errorf("the added token %q has single_word or rstrip, which is not supported", a.Content)
+	case a.Lstrip && a.Content != mask:
+		return fmt.Errorf("the added token %q has lstrip, which is supported for %s alone", a.Content, mask)
+	}
+	return nil
+}
+
 // parseBPE reads a tokenizer.json of byte-level BPE.
 func parseBPE(data []byte) (Config, error) {
 	cfg := DefaultBPEConfig()
 	var f struct {
-		AddedTokens []struct {
-			ID         int    `json:"id"`
-			Content    string `json:"content"`
-			SingleWord bool   `json:"single_word"`
-			Lstrip     bool   `json:"lstrip"`
-			Rstrip     bool   `json:"rstrip"`
-		} `json:"added_tokens"`
+		AddedTokens  []addedToken    `json:"added_tokens"`
 		Normalizer   json.RawMessage `json:"normalizer"`
 		PreTokenizer struct {
 			Type        string `json:"type"`
@@ -54,14 +73,10 @@ func parseBPE(data []byte) (Config, error) {
 		all[text] = id
 	}
 	for _, a := range f.AddedTokens {
-		switch old, ok := all[a.Content]; {
-		case a.Content == "":
-			return cfg, fmt.Errorf("the added token %d is empty", a.ID)
-		case a.SingleWord || a.Rstrip:
-			return cfg, fmt.Errorf("the added token %q has single_word or rstrip, which is not supported", a.Content)
-		case a.Lstrip && a.Content != cfg.Mask:
-			return cfg, fmt.Errorf("the added token %q has lstrip, which is supported for %s alone", a.Content, cfg.Mask)
-		case ok && old != a.ID:
+		if err := a.check(cfg.Mask); err != nil {
+			return cfg, err
+		}
+		if old, ok := all[a.Content]; ok && old != a.ID {
 			return cfg, fmt.Errorf("the added token %q has the ids %d and %d", a.Content, old, a.ID)
 		}
 		all[a.Content] = a.ID

@@ -93,15 +93,7 @@ func (p *preTokenizerJSON) apply(u *Unigram) error {
 func parseUnigram(data []byte) (Config, error) {
 	cfg := DefaultUnigramConfig()
 	var f struct {
-		AddedTokens []struct {
-			ID         int    `json:"id"`
-			Content    string `json:"content"`
-			SingleWord bool   `json:"single_word"`
-			Lstrip     bool   `json:"lstrip"`
-			Rstrip     bool   `json:"rstrip"`
-			Normalized bool   `json:"normalized"`
-			Special    bool   `json:"special"`
-		} `json:"added_tokens"`
+		AddedTokens   []addedToken      `json:"added_tokens"`
 		Normalizer    *normalizerJSON   `json:"normalizer"`
 		PreTokenizer  *preTokenizerJSON `json:"pre_tokenizer"`
 		PostProcessor *postProcessor    `json:"post_processor"`
@@ -133,11 +125,10 @@ func parseUnigram(data []byte) (Config, error) {
 		cfg.Unknown = cfg.Vocab[*n]
 	}
 	for _, a := range f.AddedTokens {
+		if err := a.check(cfg.Mask); err != nil {
+			return cfg, err
+		}
 		switch id, ok := ids[a.Content]; {
-		case a.SingleWord || a.Rstrip:
-			return cfg, fmt.Errorf("the added token %q has single_word or rstrip, which is not supported", a.Content)
-		case a.Lstrip && a.Content != cfg.Mask:
-			return cfg, fmt.Errorf("the added token %q has lstrip, which is supported for %s alone", a.Content, cfg.Mask)
 		case a.Normalized && !a.Special:
 			return cfg, fmt.Errorf("the added token %q is matched in normalized text, which is not supported", a.Content)
 		case !ok || id != a.ID:
