@@ -10,4 +10,8 @@
 // Read first: [CRH] (the hash that breaks the correlation of correlated OT),
 // [Streams], [Doubler] and [LocalCode] (the generators of OT extension),
 // [Transpose128], [Combine].
+//
+// The assembly is written by the program in asm, a module of its own.
 package kernel
+
+//go:generate go -C asm run .
