@@ -56,23 +56,52 @@ var choices = map[string]func(op *ir.Op, u use, o Options) ([]Choice, error){
 	"he.matmul_ss": matmulSSChoices,
 }
 
+// A chooser lists choices for the ops of one module under one objective.
+type chooser struct {
+	Options
+	uses map[*ir.Op]use
+	seen map[string][]Choice // layers of a model ask the same
+}
+
+func newChooser(m *ir.Module, o Options) *chooser {
+	return &chooser{o, usesOf(m), map[string][]Choice{}}
+}
+
+// list is what op has to choose from as the plan op called name; nil if nothing.
+func (c *chooser) list(name string, op *ir.Op) ([]Choice, error) {
+	list := choices[name]
+	if list == nil {
+		return nil, nil
+	}
+	key := fmt.Sprint(name, c.uses[op])
+	for _, a := range op.Args {
+		key += fmt.Sprint(" ", a.Type().Shape, a.Type().Elem, a.Weight != nil)
+	}
+	if all, ok := c.seen[key]; ok {
+		return all, nil
+	}
+	all, err := list(op, c.uses[op], c.Options)
+	if err != nil {
+		return nil, fmt.Errorf("%s of %%%s: %w", name, op.Result().Name, err)
+	}
+	c.seen[key] = all
+	return all, nil
+}
+
 // Choices lists for the ops of a plan what could have been chosen under o, the
 // cheapest first.
 func Choices(m *ir.Module, o Options) (map[*ir.Op][]Choice, error) {
 	out := map[*ir.Op][]Choice{}
-	uses := usesOf(m)
+	c := newChooser(m, o)
 	for _, f := range m.Funcs {
 		for _, op := range f.Body {
-			list := choices[op.Name]
-			if list == nil {
-				continue
-			}
-			all, err := list(op, uses[op], o)
+			all, err := c.list(op.Name, op)
 			if err != nil {
-				return nil, fmt.Errorf("%s of %%%s: %w", op.Name, op.Result().Name, err)
+				return nil, err
 			}
-			slices.SortStableFunc(all, func(a, b Choice) int { return cmp.Compare(a.Price, b.Price) })
-			out[op] = all
+			if all != nil {
+				out[op] = slices.SortedStableFunc(slices.Values(all), func(a, b Choice) int { return cmp.Compare(a.Price, b.Price) })
+			}
 		}
 	}
 	return out, nil

@@ -3,6 +3,7 @@ package backend
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"nimbus/internal/prg"
 	"nimbus/internal/z2k"
@@ -100,18 +101,27 @@ func Tolerance(m *ir.Module, src weights.Source, examples []passes.Example) (int
 		if i == toleranceExamples || i > 0 && int64(i+1)*each > toleranceWork {
 			break
 		}
-		want, err := twin.Run("main", e.Inputs)
-		if err != nil {
-			return 0, fmt.Errorf("tolerance: %w", err)
+		var want []eval.Value
+		var twinErr error
+		var wg sync.WaitGroup
+		wg.Go(func() { want, twinErr = twin.Run("main", e.Inputs) })
+		var runs [][]eval.Value
+		for range toleranceRuns {
+			got, err := noisy.Run("main", e.Inputs)
+			if err != nil {
+				wg.Wait()
+				return 0, fmt.Errorf("tolerance: %w", err)
+			}
+			runs = append(runs, got)
+		}
+		wg.Wait()
+		if twinErr != nil {
+			return 0, fmt.Errorf("tolerance: %w", twinErr)
 		}
 		if outside != nil {
 			return 0, fmt.Errorf("calibration example %d leaves the ranges that the plan rests on, at %s; calibrate with more text or a larger margin", i+1, strings.Join(outside, ", "))
 		}
-		for range toleranceRuns {
-			got, err := noisy.Run("main", e.Inputs)
-			if err != nil {
-				return 0, fmt.Errorf("tolerance: %w", err)
-			}
+		for _, got := range runs {
 			for k, v := range want {
 				w := v.Type.Elem.Width
 				for x := range v.Ring {

@@ -64,9 +64,9 @@ func Lower(m *ir.Module, o Options) error {
 		if o.PublicEmbedding {
 			publishTables(m)
 		}
-		uses := usesOf(m)
+		c := newChooser(m, o)
 		for _, f := range m.Funcs {
-			if err = lowerFunc(f, uses, o); err != nil {
+			if err = lowerFunc(f, c); err != nil {
 				return
 			}
 		}
@@ -143,7 +143,7 @@ func publishTables(m *ir.Module) {
 	}
 }
 
-func lowerFunc(f *ir.Func, uses map[*ir.Op]use, o Options) error {
+func lowerFunc(f *ir.Func, c *chooser) error {
 	shared := map[*ir.Value]*ir.Value{} // parameter -> its shares
 	for _, p := range f.Params {
 		owner := p.Attrs.Ident("owner", ir.Client)
@@ -176,12 +176,11 @@ func lowerFunc(f *ir.Func, uses map[*ir.Op]use, o Options) error {
 			return nil
 		}
 		attrs := op.Attrs.Clone()
-		if list := choices[rule.Plan]; list != nil {
-			var all []Choice
-			if all, err = list(op, uses[op], o); err != nil {
-				err = fmt.Errorf("%s of %%%s: %w", rule.Plan, op.Result().Name, err)
-				return nil
-			}
+		var all []Choice
+		if all, err = c.list(rule.Plan, op); err != nil {
+			return nil
+		}
+		if all != nil {
 			for _, a := range cheapest(all).Attrs {
 				attrs.Set(a.Name, a.Value)
 			}

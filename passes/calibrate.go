@@ -38,10 +38,21 @@ func (s *Stats) Observe(name string, xs, samples []float64, masked bool) {
 	if !ok {
 		r = [2]float64{math.Inf(1), math.Inf(-1)}
 	}
+	broken := false
 	for _, x := range xs {
-		if !masked || math.Abs(x) < excluded {
-			r[0], r[1] = min(r[0], x), max(r[1], x)
+		if masked && !(math.Abs(x) < excluded) {
+			continue
 		}
+		if x < r[0] {
+			r[0] = x
+		}
+		if x > r[1] {
+			r[1] = x
+		}
+		broken = broken || x != x
+	}
+	if broken {
+		r[1] = math.NaN() // no range
 	}
 	if r[0] <= r[1] {
 		s.Range[name] = r

@@ -14,34 +14,43 @@ const (
 	doubleDepth = 256
 )
 
-// MatMulDouble sets dst [m, n] to a [m, k] · b [k, n], row-major; dst must not
-// overlap a or b. Every element is summed in ascending order of k, each product
-// rounded before it is added, so every processor gives the same bits; and where
-// k·max|a|·max|b| is below 2^53, a product of integers is exact.
-func MatMulDouble(dst, a, b []float64, m, k, n int) {
-	if m < 0 || k < 0 || n < 0 || len(dst) != m*n || len(a) != m*k || len(b) != k*n {
-		panic(fmt.Sprintf("kernel: internal error: product of [%d,%d] by [%d,%d]: lengths %d, %d, result %d", m, k, k, n, len(a), len(b), len(dst)))
+// A Factor is what the second factor of a product of doubles may be stored as.
+type Factor interface{ float64 | float32 | int32 }
+
+// MatMulDouble sets columns lo to hi of dst [m, n] to those of a [m, k] · b [k, n],
+// row-major; dst must not overlap a or b. Every element is summed in ascending
+// order of k, each product rounded before it is added, so every processor gives
+// the same bits; and where k·max|a|·max|b| is below 2^53, a product of integers is
+// exact.
+func MatMulDouble[F Factor](dst, a []float64, b []F, m, k, n, lo, hi int) {
+	if m < 0 || k < 0 || n < 0 || len(dst) != m*n || len(a) != m*k || len(b) != k*n || lo < 0 || lo > hi || hi > n {
+		panic(fmt.Sprintf("kernel: internal error: columns %d to %d of a product of [%d,%d] by [%d,%d]: lengths %d, %d, result %d", lo, hi, m, k, k, n, len(a), len(b), len(dst)))
 	}
-	clear(dst)
-	rows, cols := 0, 0 // what the vector kernel does of the result
+	for i := range m {
+		clear(dst[i*n+lo : i*n+hi])
+	}
+	rows, cols := 0, lo // what the vector kernel does of the result
 	if vectorDouble {
-		rows, cols = m/doubleRows*doubleRows, n/doubleCols*doubleCols
+		rows, cols = m/doubleRows*doubleRows, lo+(hi-lo)/doubleCols*doubleCols
 	}
-	if rows > 0 && cols > 0 {
-		matMulTiles(dst, a, b, rows, cols, k, n)
+	if rows > 0 && cols > lo {
+		matMulTiles(dst, a, b, rows, lo, cols, k, n)
 	}
-	matMulDouble(dst, a, b, 0, rows, cols, k, n)
-	matMulDouble(dst, a, b, rows, m, 0, k, n)
+	matMulDouble(dst, a, b, 0, rows, cols, hi, k, n)
+	matMulDouble(dst, a, b, rows, m, lo, hi, k, n)
 }
 
-// matMulTiles adds to the first rows × cols elements of dst.
-func matMulTiles(dst, a, b []float64, rows, cols, k, n int) {
+// matMulTiles adds to columns lo to hi of the first rows of dst.
+func matMulTiles[F Factor](dst, a []float64, b []F, rows, lo, hi, k, n int) {
 	var panel [doubleDepth * doubleCols]float64
 	for p := 0; p < k; p += doubleDepth {
 		depth := min(doubleDepth, k-p)
-		for j := 0; j < cols; j += doubleCols {
+		for j := lo; j < hi; j += doubleCols {
 			for r := range depth {
-				*(*[doubleCols]float64)(panel[r*doubleCols:]) = *(*[doubleCols]float64)(b[(p+r)*n+j:])
+				to, from := (*[doubleCols]float64)(panel[r*doubleCols:]), (*[doubleCols]F)(b[(p+r)*n+j:])
+				for c := range to {
+					to[c] = float64(from[c])
+				}
 			}
 			for i := 0; i < rows; i += doubleRows {
 				doubleTile(&dst[i*n+j], n*8, &a[i*k+p], k*8, &panel[0], depth)
@@ -50,17 +59,17 @@ func matMulTiles(dst, a, b []float64, rows, cols, k, n int) {
 	}
 }
 
-// matMulDouble adds to rows lo to hi of dst, from column j0 on.
-func matMulDouble(dst, a, b []float64, lo, hi, j0, k, n int) {
-	if j0 == n {
+// matMulDouble adds to columns j0 to j1 of rows lo to hi of dst.
+func matMulDouble[F Factor](dst, a []float64, b []F, lo, hi, j0, j1, k, n int) {
+	if j0 == j1 {
 		return
 	}
 	for i := lo; i < hi; i++ {
-		row := dst[i*n+j0 : (i+1)*n]
+		row := dst[i*n+j0 : i*n+j1]
 		for p := range k {
-			f, bp := a[i*k+p], b[p*n+j0:(p+1)*n]
+			f, bp := a[i*k+p], b[p*n+j0:p*n+j1]
 			for j := range row {
-				row[j] += float64(f * bp[j]) // never fused
+				row[j] += float64(f * float64(bp[j])) // never fused
 			}
 		}
 	}

@@ -8,24 +8,37 @@ import (
 	"testing"
 )
 
-// TestMatMulDouble: the same bits as the plain loop, whatever the shape.
+// TestMatMulDouble: the same bits as the plain loop, whatever the shape, the
+// columns and what the second factor is stored as.
 func TestMatMulDouble(t *testing.T) {
+	for _, s := range [][5]int{{0, 3, 4, 0, 4}, {1, 1, 1, 0, 1}, {8, 0, 16, 0, 16}, {8, 1, 16, 0, 16}, {9, 5, 17, 0, 17}, {7, 300, 33, 0, 33},
+		{16, 256, 32, 0, 32}, {16, 256, 32, 16, 32}, {17, 513, 40, 0, 40}, {17, 513, 40, 3, 37}, {64, 70, 15, 0, 15}, {9, 5, 17, 4, 4}} {
+		testMatMulDouble(t, s, func(x float64) float64 { return x })
+		testMatMulDouble(t, s, func(x float64) float32 { return float32(x) })
+		testMatMulDouble(t, s, func(x float64) int32 { return int32(1e6 * x) })
+	}
+}
+
+func testMatMulDouble[F Factor](t *testing.T, s [5]int, store func(float64) F) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, s := range [][3]int{{0, 3, 4}, {1, 1, 1}, {8, 0, 16}, {8, 1, 16}, {9, 5, 17}, {7, 300, 33}, {16, 256, 32}, {17, 513, 40}, {64, 70, 15}} {
-		m, k, n := s[0], s[1], s[2]
-		a, b := doubles(r, m*k), doubles(r, k*n)
-		got, want := doubles(r, m*n), make([]float64, m*n)
-		MatMulDouble(got, a, b, m, k, n)
-		for i := range m {
-			for j := range n {
-				for p := range k {
-					want[i*n+j] += float64(a[i*k+p] * b[p*n+j])
-				}
+	m, k, n, lo, hi := s[0], s[1], s[2], s[3], s[4]
+	a, b := doubles(r, m*k), make([]F, k*n)
+	for i := range b {
+		b[i] = store(r.NormFloat64())
+	}
+	got := doubles(r, m*n)
+	want := slices.Clone(got)
+	MatMulDouble(got, a, b, m, k, n, lo, hi)
+	for i := range m {
+		for j := lo; j < hi; j++ {
+			want[i*n+j] = 0
+			for p := range k {
+				want[i*n+j] += float64(a[i*k+p] * float64(b[p*n+j]))
 			}
 		}
-		if !slices.Equal(got, want) {
-			t.Errorf("%d × %d × %d: another result than the plain loop", m, k, n)
-		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("columns %d to %d of %d × %d × %d by %T: another result than the plain loop", lo, hi, m, k, n, b)
 	}
 }
 
@@ -85,7 +98,7 @@ func BenchmarkMatMulDouble(b *testing.B) {
 		x, y, z := doubles(r, m*k), doubles(r, k*n), make([]float64, m*n)
 		b.Run(fmt.Sprintf("%dx%dx%d", m, k, n), func(b *testing.B) {
 			for b.Loop() {
-				MatMulDouble(z, x, y, m, k, n)
+				MatMulDouble(z, x, y, m, k, n, 0, n)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*m*k*n), "ns/mac")
 		})

@@ -99,6 +99,14 @@ func Transpose[T any](v []T, shape, perm []int) []T {
 		return out
 	}
 	last := len(perm) - 1
+	switch {
+	case slices.IsSorted(perm):
+		copy(out, v)
+		return out
+	case last == 1:
+		swap(out, v, shape[0], shape[1])
+		return out
+	}
 	index := make([]int, last)
 	for at, base := 0, 0; at < len(out); {
 		for j, p := 0, base; j < to[last]; j, p = j+1, p+strides[last] {
@@ -116,6 +124,21 @@ func Transpose[T any](v []T, shape, perm []int) []T {
 		}
 	}
 	return out
+}
+
+// swap is the transpose of a matrix, by squares that stay in the cache.
+func swap[T any](out, v []T, rows, cols int) {
+	const side = 16
+	for i := 0; i < rows; i += side {
+		for j := 0; j < cols; j += side {
+			top := min(i+side, rows)
+			for c := j; c < min(j+side, cols); c++ {
+				for r := i; r < top; r++ {
+					out[c*rows+r] = v[r*cols+c]
+				}
+			}
+		}
+	}
 }
 
 // SplitHeads turns [S, heads·K] into [heads, S, K].

@@ -3,6 +3,9 @@ package eval
 import (
 	"fmt"
 	"math"
+	goruntime "runtime"
+	"sync"
+	"sync/atomic"
 
 	"nimbus/internal/prg"
 	"nimbus/internal/z2k"
@@ -20,6 +23,7 @@ type Value struct {
 	Ring []uint64
 
 	exact []int64 // what Ring stands for, where the ring has lost it: see exact.go
+	held  *held   // a weight's elements, in place of Real and Ring: see hold.go
 }
 
 // Floats is an input of real numbers.
@@ -80,7 +84,7 @@ type Options struct {
 type Program struct {
 	m       *ir.Module
 	opt     Options
-	weights map[*ir.Weight]weight
+	weights map[*ir.Weight]Value
 	specs   map[*ir.Op]any // piecewise and inverse specifications
 	last    map[*ir.Op][]*ir.Value
 }
@@ -91,22 +95,9 @@ func New(m *ir.Module, src weights.Source, opt Options) (*Program, error) {
 	if err := m.Verify(); err != nil {
 		return nil, err
 	}
-	p := &Program{m: m, opt: opt, weights: map[*ir.Weight]weight{}, specs: map[*ir.Op]any{}, last: map[*ir.Op][]*ir.Value{}}
-	for _, w := range m.Weights {
-		if src == nil {
-			return nil, fmt.Errorf("eval: weight @%s: no source of weights", w.Name)
-		}
-		v := Value{Type: w.Type}
-		var err error
-		if w.Type.Elem.Kind == ir.F32 {
-			v.Real, err = weights.Load(w, src)
-		} else {
-			v.Ring, err = weights.Encode(w, src)
-		}
-		if err != nil {
-			return nil, err
-		}
-		p.weights[w] = hold(v)
+	p := &Program{m: m, opt: opt, weights: map[*ir.Weight]Value{}, specs: map[*ir.Op]any{}, last: map[*ir.Op][]*ir.Value{}}
+	if err := p.load(src); err != nil {
+		return nil, err
 	}
 	for _, f := range m.Funcs {
 		p.lastUses(f)
@@ -117,6 +108,38 @@ func New(m *ir.Module, src weights.Source, opt Options) (*Program, error) {
 		}
 	}
 	return p, nil
+}
+
+// load reads the weights, on all cores.
+func (p *Program) load(src weights.Source) error {
+	all := p.m.Weights
+	if src == nil && len(all) > 0 {
+		return fmt.Errorf("eval: weight @%s: no source of weights", all[0].Name)
+	}
+	values, errs := make([]Value, len(all)), make([]error, len(all))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range goruntime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(all); i = int(next.Add(1)) - 1 {
+				v := Value{Type: all[i].Type}
+				if v.Type.Elem.Kind == ir.F32 {
+					v.Real, errs[i] = weights.Load(all[i], src)
+				} else {
+					v.Ring, errs[i] = weights.Encode(all[i], src)
+				}
+				values[i] = hold(v)
+			}
+		})
+	}
+	wg.Wait()
+	for i, w := range all {
+		if errs[i] != nil {
+			return errs[i]
+		}
+		p.weights[w] = values[i]
+	}
+	return nil
 }
 
 // With is the same program with other options. Both hold the weights once.
@@ -253,10 +276,13 @@ func (p *Program) call(f *ir.Func, args []Value) ([]Value, error) {
 	for _, op := range f.Body {
 		s := &step{p: p, op: op}
 		for _, a := range op.Args {
-			if a.Weight != nil {
-				s.in = append(s.in, p.weights[a.Weight].value())
-			} else {
+			switch {
+			case a.Weight == nil:
 				s.in = append(s.in, env[a.Value])
+			case lean[meaning(op)]:
+				s.in = append(s.in, p.weights[a.Weight])
+			default:
+				s.in = append(s.in, p.weights[a.Weight].wide())
 			}
 		}
 		switch op.Name {

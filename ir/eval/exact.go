@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"math"
 	"slices"
 
 	"nimbus/internal/fixed"
@@ -38,13 +39,14 @@ func (s *step) narrow(meant []int64) {
 
 // meant is argument i as the integers it stands for.
 func (s *step) meant(i int) []int64 {
-	v := s.in[i]
+	v := s.in[i].wide()
 	if v.exact != nil {
 		return v.exact
 	}
 	out := make([]int64, len(v.Ring))
+	shift := 64 - v.Type.Elem.Width
 	for j, x := range v.Ring {
-		out[j] = z2k.Signed(x, v.Type.Elem.Width)
+		out[j] = int64(x<<shift) >> shift
 	}
 	return out
 }
@@ -112,6 +114,15 @@ func (s *step) outside(op *ir.Op) {
 		return
 	}
 	for _, v := range s.out {
+		if v.exact == nil && v.Real == nil && v.Type.Elem.Kind == ir.Fx {
+			lo, hi := math.Ldexp(r[0], v.Type.Elem.Frac), math.Ldexp(r[1], v.Type.Elem.Frac)
+			shift := 64 - v.Type.Elem.Width
+			for _, x := range v.Ring {
+				y := float64(int64(x<<shift) >> shift)
+				s.count(y < lo || y > hi)
+			}
+			continue
+		}
 		for _, x := range v.decode() {
 			s.count(x < r[0] || x > r[1])
 		}

@@ -43,24 +43,24 @@ func (s *step) x(i int) ([]uint64, int) { return s.in[i].Ring, s.in[i].Type.Elem
 
 func fxSelect(s *step) error {
 	d, width := s.op.Results[0].Type.Last(), s.elem().Width
-	word := s.in[len(s.in)-1].Ring
+	word := s.in[len(s.in)-1]
 	types := len(s.in) == 4
 	if types {
-		word = s.in[2].Ring
+		word = s.in[2]
 	}
 	out := make([]uint64, len(s.in[0].Ring)*d)
 	for t, id := range s.in[0].Ring {
-		row, err := tableRow(word, d, id)
+		row, err := word.row(id)
 		if err != nil {
 			return err
 		}
-		copy(out[t*d:], row)
+		copy(out[t*d:], row.Ring)
 		if types {
-			seg, err := tableRow(s.in[3].Ring, d, s.in[1].Ring[t])
+			seg, err := s.in[3].row(s.in[1].Ring[t])
 			if err != nil {
 				return err
 			}
-			z2k.Add(out[t*d:(t+1)*d], out[t*d:(t+1)*d], seg, width)
+			z2k.Add(out[t*d:(t+1)*d], out[t*d:(t+1)*d], seg.Ring, width)
 		}
 	}
 	s.noise(out, width)
@@ -70,32 +70,37 @@ func fxSelect(s *step) error {
 
 func fxMatmul(s *step) error {
 	a, l := s.x(0)
-	b, _ := s.x(1)
-	if s.op.W(1) != nil {
-		k, n := s.shape(1)[0], s.shape(1)[1]
-		m := len(a) / k
-		out := make([]uint64, m*n)
-		matMul(out, a, b, m, k, n, l)
-		s.wraps(func() []float64 {
-			r := make([]float64, m*n)
-			realMatMul(r, s.raw(0), s.raw(1), m, k, n)
-			return r
-		})
-		s.noise(out, l)
-		s.ring(out)
-		return nil
+	var batch, m, k, n int
+	if shape := s.shape(1); s.op.W(1) != nil {
+		batch, m, k, n = 1, len(a)/shape[0], shape[0], shape[1]
+	} else {
+		batch, m, k, n = batched(s.shape(0), shape)
 	}
-	batch, m, k, n := batched(s.shape(0), s.shape(1))
 	out := make([]uint64, batch*m*n)
+	var wide []float64 // the product without a ring, where somebody wants to know
+	if s.p.opt.Exceeded != nil {
+		wide = make([]float64, len(out))
+	}
+	lost := s.in[0].exact != nil || s.in[1].exact != nil
 	for i := range batch {
-		matMul(out[i*m*n:(i+1)*m*n], a[i*m*k:(i+1)*m*k], b[i*k*n:(i+1)*k*n], m, k, n, l)
+		b := s.in[1]
+		if batch > 1 {
+			b = b.part(i*k*n, (i+1)*k*n)
+		}
+		var w []float64
+		if wide != nil && !lost {
+			w = wide[i*m*n : (i+1)*m*n]
+		}
+		matMul(out[i*m*n:(i+1)*m*n], w, a[i*m*k:(i+1)*m*k], b, m, k, n, l)
 	}
 	s.wraps(func() []float64 {
-		r, ra, rb := make([]float64, batch*m*n), s.raw(0), s.raw(1)
-		for i := range batch {
-			realMatMul(r[i*m*n:(i+1)*m*n], ra[i*m*k:(i+1)*m*k], rb[i*k*n:(i+1)*k*n], m, k, n)
+		if lost {
+			ra, rb := s.raw(0), s.raw(1)
+			for i := range batch {
+				realMatMul(wide[i*m*n:(i+1)*m*n], ra[i*m*k:(i+1)*m*k], rb[i*k*n:(i+1)*k*n], m, k, n)
+			}
 		}
-		return r
+		return wide
 	})
 	s.noise(out, l)
 	s.ring(out)

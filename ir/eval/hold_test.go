@@ -36,10 +36,10 @@ func TestHold(t *testing.T) {
 		{Value{Type: ir.TensorType(ir.F32Elem(), 2), Real: []float64{1, 2}}, false},
 	} {
 		w := hold(c.v)
-		if w.small != c.small {
-			t.Errorf("case %d: small is %v, want %v", i, w.small, c.small)
+		if small := w.held != nil; small != c.small {
+			t.Errorf("case %d: small is %v, want %v", i, small, c.small)
 		}
-		got := w.value()
+		got := w.wide()
 		if !slices.Equal(got.Real, c.v.Real) || !slices.Equal(got.Ring, c.v.Ring) || got.Type.String() != c.v.Type.String() {
 			t.Errorf("case %d: changed", i)
 		}

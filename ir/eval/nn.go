@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"fmt"
 	"math"
 	"sort"
 
@@ -179,13 +178,14 @@ func nnLayernorm(s *step) error {
 }
 
 func nnLinear(s *step) error {
-	x, w := s.in[0].Real, s.in[1].Real
+	x := s.in[0].Real
 	k, n := s.shape(1)[0], s.shape(1)[1]
 	out := make([]float64, len(x)/k*n)
-	realMatMul(out, x, w, len(x)/k, k, n)
+	s.in[1].mul(out, x, len(x)/k, k, n)
 	if len(s.in) == 3 {
+		bias := s.in[2].wide().Real
 		for i := range out {
-			out[i] += s.in[2].Real[i%n]
+			out[i] += bias[i%n]
 		}
 	}
 	s.real(out)
@@ -208,16 +208,8 @@ func batched(a, b []int) (batch, m, k, n int) {
 	return tensor.NumElems(a[:r-2]), a[r-2], a[r-1], b[r-1]
 }
 
-// tableRow checks an index and cuts its row out of a table [rows, d].
-func tableRow[T any](table []T, d int, index uint64) ([]T, error) {
-	if rows := len(table) / d; index >= uint64(rows) {
-		return nil, fmt.Errorf("an index is outside the table of %d rows", rows)
-	}
-	return table[int(index)*d : (int(index)+1)*d], nil
-}
-
 func nnEmbed(s *step) error {
-	pos := s.in[len(s.in)-1].Real
+	pos := s.in[len(s.in)-1]
 	word, d := s.in[len(s.in)-2], s.op.Results[0].Type.Last()
 	types := len(s.in) == 5
 	if types {
@@ -226,21 +218,24 @@ func nnEmbed(s *step) error {
 	offset := s.op.Attrs.Int("offset", 0)
 	var out []float64
 	for t, id := range s.in[0].Ring {
-		w, err := tableRow(word.Real, d, id)
+		w, err := word.row(id)
 		if err != nil {
 			return err
 		}
-		p := pos[(t+offset)*d:]
+		p, err := pos.row(uint64(t + offset))
+		if err != nil {
+			return err
+		}
 		for j := range d {
-			out = append(out, w[j]+p[j])
+			out = append(out, w.Real[j]+p.Real[j])
 		}
 		if types {
-			seg, err := tableRow(s.in[3].Real, d, s.in[1].Ring[t])
+			seg, err := s.in[3].row(s.in[1].Ring[t])
 			if err != nil {
 				return err
 			}
 			for j := range d {
-				out[t*d+j] += seg[j]
+				out[t*d+j] += seg.Real[j]
 			}
 		}
 	}

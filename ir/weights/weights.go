@@ -10,8 +10,8 @@ import (
 	"nimbus/ir"
 )
 
-// A Source finds tensors by the names that recipes use. The data are row-major
-// and not changed by the caller.
+// A Source finds tensors by the names that recipes use, several at once. The
+// data are row-major and not changed by the caller.
 type Source interface {
 	Tensor(name string) (shape []int, data []float32, err error)
 }
