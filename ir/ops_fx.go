@@ -10,7 +10,7 @@ var widthAttrs = []AttrSpec{
 var piecewiseAttrs = []AttrSpec{
 	{Name: "fn", Kind: Word, Doc: "the function it stands for"},
 	{Name: "cuts", Kind: Wholes, Required: true, Doc: "ascending raw thresholds, at the argument's fraction bits"},
-	{Name: "pieces", Kind: WholeLst, Required: true, Doc: "per piece [0] for zero, [c1, c0] linear, [c2, c1, c0] quadratic"},
+	{Name: "pieces", Kind: WholeLst, Required: true, Doc: "per piece [0] for zero, [c1, c0] linear, [c2, c1, c0] quadratic, [c2, c1, c0, slope] with slope·x of the linear ones' ring beside it"},
 	{Name: "width_acc", Kind: Whole, Doc: "ring of the quadratic pieces"},
 	{Name: "frac_acc", Kind: Whole, Doc: "fraction bits of c0 of a quadratic piece"},
 	{Name: "mid_frac", Kind: Whole, Doc: "fraction bits the quadratic pieces are shrunk to"},

@@ -208,12 +208,14 @@ func (p *prover) gain(op *ir.Op, x *reach, w *ir.Weight, d int) (*reach, error) 
 }
 
 // piecewise is the image of a fitted function, piece by piece. A comparison that
-// drops bits may take the lower piece a little above a cut.
+// drops bits may take the lower piece a little above a cut, and the upper one below
+// if quantize moves the cut.
 func (p *prover) piecewise(op *ir.Op) (*reach, error) {
 	x := p.x(op, 0)
 	cuts, coef := op.Attrs.Floats("cuts"), op.Attrs.FloatLists("coef")
 	name := op.Attrs.Ident("fn", "")
-	blur, err := 1.0/16, math.Ldexp(1, 1-p.fm.Act)
+	below, above := blur(op)
+	err := math.Ldexp(1, 1-p.fm.Act)
 	if name == "exp" {
 		err = math.Ldexp(1, 1-p.fm.Prob)
 	}
@@ -225,10 +227,10 @@ func (p *prover) piecewise(op *ir.Op) (*reach, error) {
 		for i, row := range coef {
 			a, b := x.lo[j], x.hi[j]
 			if i > 0 {
-				a = max(a, cuts[i-1])
+				a = max(a, cuts[i-1]-below)
 			}
 			if i < len(cuts) {
-				b = min(b, cuts[i]+blur)
+				b = min(b, cuts[i]+above)
 			}
 			if a > b {
 				continue

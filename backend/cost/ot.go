@@ -248,7 +248,7 @@ func cutsAndSquareCost(n int, p fixed.Piecewise) Cost {
 	leaf, join := cmpCost(n, len(p.Cuts), fixed.LayoutCmp(n, len(p.Cuts), p.Keep))
 	var square Cost
 	if p.HasQuadratic() {
-		square = boundedSquareCost(n, p.WidthAcc, p.SquareBound().Bits)
+		square = boundedSquareCost(n, p.SquareWidth(), p.SquareBound().Bits)
 	}
 	return alongside(leaf, square).Add(join)
 }

@@ -8,7 +8,8 @@ import "fmt"
 //	cuts = [-10240, 8192], pieces = [[0], [34, 5120, 4096], [1, 0]],
 //	keep = 11, drop = 4, width_acc = 24, frac_acc = 24, mid_frac = 10, width_lin = 16
 //
-// A piece is [0], [c1, c0] or [c2, c1, c0].
+// A piece is [0], [c1, c0], [c2, c1, c0], or [c2, c1, c0, slope] with a slope that
+// is not 0.
 type Attrs struct {
 	Cuts     []int64
 	Pieces   [][]int64
@@ -32,7 +33,11 @@ func (p Piecewise) Attrs() Attrs {
 	for _, q := range p.Pieces {
 		switch q.Kind {
 		case Quadratic:
-			a.Pieces = append(a.Pieces, []int64{q.C[2], q.C[1], q.C[0]})
+			c := []int64{q.C[2], q.C[1], q.C[0]}
+			if q.Slope != 0 {
+				c = append(c, q.Slope)
+			}
+			a.Pieces = append(a.Pieces, c)
 		case Linear:
 			a.Pieces = append(a.Pieces, []int64{q.C[1], q.C[0]})
 		default:
@@ -57,8 +62,10 @@ func (a Attrs) Piecewise(in, out Format) (Piecewise, error) {
 			q = Poly{Kind: Linear, C: [3]int64{c[1], c[0], 0}}
 		case len(c) == 3:
 			q = Poly{Kind: Quadratic, C: [3]int64{c[2], c[1], c[0]}}
+		case len(c) == 4 && c[3] != 0:
+			q = Poly{Kind: Quadratic, C: [3]int64{c[2], c[1], c[0]}, Slope: c[3]}
 		default:
-			return Piecewise{}, fmt.Errorf("fixed: piece %d is %v: want [0], [c1, c0] or [c2, c1, c0]", i, c)
+			return Piecewise{}, fmt.Errorf("fixed: piece %d is %v: want [0], [c1, c0], [c2, c1, c0] or [c2, c1, c0, slope]", i, c)
 		}
 		p.Pieces = append(p.Pieces, q)
 	}

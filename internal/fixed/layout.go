@@ -286,11 +286,24 @@ type SquareBound struct {
 	Lo   int64
 }
 
-// SquareBound returns the bound of p's square, which is p's domain.
+// SquareWidth is the width to which p needs x²: factors of two that all
+// coefficients have need no bits.
+func (p Piecewise) SquareWidth() int {
+	zeros := p.WidthAcc - 1
+	for _, q := range p.Pieces {
+		if c := q.Part(Quadratic).C[2]; c != 0 {
+			zeros = min(zeros, bits.TrailingZeros64(uint64(c)))
+		}
+	}
+	return p.WidthAcc - zeros
+}
+
+// SquareBound returns the bound of p's square: the interval of its quadratic
+// pieces.
 func (p Piecewise) SquareBound() SquareBound {
-	lo, hi := p.Domain()
+	lo, hi := p.Curved()
 	n := bits.Len64(uint64(hi)-uint64(lo)) + 1
-	w := p.WidthAcc
+	w := p.SquareWidth()
 	if n >= w-1 {
 		return SquareBound{}
 	}

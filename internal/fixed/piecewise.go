@@ -14,17 +14,33 @@ type PolyKind uint8
 const (
 	Zero      PolyKind = iota // identically 0, costs nothing
 	Linear                    // C1·x + C0 in the linear group
-	Quadratic                 // C2·x² + C1·x + C0 in the quadratic group
+	Quadratic                 // C2·x² + C1·x + C0 in the quadratic group, and Slope·x in the linear one
 )
 
 // Poly is one piece. C[i] multiplies x^i; x is the raw input, at scale 2^f_in.
 //
 // Linear: C[1] is a small integer slope (0 and 1 are usual), C[0] has scale
 // 2^f_in. Quadratic: C[2], C[1] and C[0] have scales 2^(FracAcc-2·f_in),
-// 2^(FracAcc-f_in) and 2^FracAcc.
+// 2^(FracAcc-f_in) and 2^FracAcc. Slope, a small integer as well, leaves to the
+// linear group what would make the quadratic one's values large: of GELU the
+// identity for positive arguments.
 type Poly struct {
-	Kind PolyKind
-	C    [3]int64
+	Kind  PolyKind
+	C     [3]int64
+	Slope int64
+}
+
+// Part returns what the piece is in a group, Linear or Quadratic: a piece of that
+// kind without Slope, or the zero piece.
+func (q Poly) Part(group PolyKind) Poly {
+	switch {
+	case group == Linear && q.Kind == Quadratic && q.Slope != 0:
+		return Poly{Kind: Linear, C: [3]int64{0, q.Slope, 0}}
+	case q.Kind != group:
+		return Poly{}
+	}
+	q.Slope = 0
+	return q
 }
 
 // Piecewise is a function of one variable, a polynomial of degree at most two
@@ -64,9 +80,9 @@ func (p Piecewise) HasQuadratic() bool { return p.has(Quadratic) }
 // HasLinear says whether any piece is linear.
 func (p Piecewise) HasLinear() bool { return p.has(Linear) }
 
-func (p Piecewise) has(k PolyKind) bool {
+func (p Piecewise) has(group PolyKind) bool {
 	for _, q := range p.Pieces {
-		if q.Kind == k {
+		if q.Part(group).Kind == group {
 			return true
 		}
 	}
@@ -128,13 +144,8 @@ type Term struct {
 // each of its pieces, or one for each cut at which the group changes.
 func (p Piecewise) Terms(kind PolyKind) (base int, terms []Term) {
 	k := len(p.Cuts)
-	in := func(i int) bool { return p.Pieces[i].Kind == kind }
-	same := func(i, j int) bool {
-		if !in(i) || !in(j) {
-			return !in(i) && !in(j)
-		}
-		return p.Pieces[i] == p.Pieces[j]
-	}
+	in := func(i int) bool { return p.Pieces[i].Part(kind).Kind == kind }
+	same := func(i, j int) bool { return p.Pieces[i].Part(kind) == p.Pieces[j].Part(kind) }
 	// By pieces, runs of equal ones taken together.
 	var own []Term
 	for i := 0; i <= k; {
@@ -173,9 +184,9 @@ func (p Piecewise) Terms(kind PolyKind) (base int, terms []Term) {
 }
 
 // Check validates p: shapes, widths, ascending cuts with room for the dropped
-// bits, and that every selected value keeps two free bits in its ring over the
-// domain where they go through a truncation that is not local (one free bit, the
-// sign, otherwise). The compiler, the plan verifier and the runtime call it.
+// bits, and that the values that can be selected have room in their group's ring:
+// all of them in half of it where they go through a truncation that is not local.
+// The compiler, the plan verifier and the runtime call it.
 func (p Piecewise) Check() error {
 	if err := p.check(); err != nil {
 		return fmt.Errorf("fixed: piecewise %v to %v: %w", p.In, p.Out, err)
@@ -251,8 +262,13 @@ func (p Piecewise) check() error {
 		return fmt.Errorf("linear width %d without a linear piece: want 0", p.WidthLin)
 	}
 	for i, q := range p.Pieces {
-		if err := p.checkPiece(i, q, lo, hi); err != nil {
+		if err := q.check(); err != nil {
 			return fmt.Errorf("piece %d: %w", i, err)
+		}
+	}
+	for _, group := range []PolyKind{Linear, Quadratic} {
+		if err := p.checkReach(group); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -262,56 +278,113 @@ func (p Piecewise) check() error {
 // bit for each must fit a word.
 const MaxCuts = 32
 
-// checkPiece bounds the value of piece i where it can be selected, the zone
-// above its upper cut included.
-func (p Piecewise) checkPiece(i int, q Poly, lo, hi int64) error {
+// check says whether the fields suit the kind.
+func (q Poly) check() error {
+	switch {
+	case q.Kind == Zero && q.C != [3]int64{}:
+		return fmt.Errorf("a zero piece has coefficients %v", q.C)
+	case q.Kind == Linear && q.C[2] != 0:
+		return fmt.Errorf("a linear piece has the quadratic coefficient %d", q.C[2])
+	case q.Kind != Quadratic && q.Slope != 0:
+		return fmt.Errorf("a piece that is not quadratic has the slope %d", q.Slope)
+	case q.Kind > Quadratic:
+		return fmt.Errorf("unknown kind %d", q.Kind)
+	}
+	return nil
+}
+
+// interval returns where piece i can be selected, the zone above its upper cut
+// included.
+func (p Piecewise) interval(i int) (lo, hi int64) {
+	lo, hi = p.Domain()
 	if i > 0 {
 		lo = p.Cuts[i-1]
 	}
 	if i < len(p.Cuts) {
 		hi = min(hi, addSat(p.Cuts[i], int64(1)<<p.Drop-1))
 	}
-	if lo > hi {
-		lo = hi
-	}
-	var bound *big.Int // on |value|, exclusive
-	switch q.Kind {
-	case Zero:
-		if q.C != [3]int64{} {
-			return fmt.Errorf("a zero piece has coefficients %v", q.C)
-		}
-		return nil
-	case Linear:
-		if q.C[2] != 0 {
-			return fmt.Errorf("a linear piece has the quadratic coefficient %d", q.C[2])
-		}
-		bits, w, _ := p.LinTrunc()
-		bound = ringBound(p.WidthLin, bits, w)
-	case Quadratic:
-		w, _ := p.QuadExtend()
-		bound = ringBound(p.WidthMid(), 0, w)
-		bound.Sub(bound, big.NewInt(1)) // the shrink's own rounding
-		bound.Lsh(bound, uint(p.FracAcc-p.MidFrac))
-	default:
-		return fmt.Errorf("unknown kind %d", q.Kind)
-	}
-	for _, x := range q.extremes(lo, hi) {
-		if y := q.at(x); y.CmpAbs(bound) >= 0 {
-			return fmt.Errorf("value %v at %d reaches the bound %v of its ring: widen it or keep fewer bits of the input", y, x, bound)
-		}
-	}
-	return nil
+	return min(lo, hi), hi
 }
 
-// ringBound returns what |x| in Z_2^l must stay below so that it can be
-// truncated by s bits into width to: see CheckTrunc. A local truncation needs
-// no free bit.
-func ringBound(l, s, to int) *big.Int {
-	if to <= l-s {
-		return new(big.Int).Lsh(big.NewInt(1), uint(l-1))
+// Curved returns the interval outside of which no quadratic piece is selected.
+// Where the square is needed only there, it may be anything elsewhere: what a
+// piece that is not selected adds, another selection takes away.
+func (p Piecewise) Curved() (lo, hi int64) {
+	lo, hi = math.MaxInt64, math.MinInt64
+	for i, q := range p.Pieces {
+		if q.Kind == Quadratic {
+			from, to := p.interval(i)
+			lo, hi = min(lo, from), max(hi, to)
+		}
 	}
-	b := new(big.Int).Lsh(big.NewInt(1), uint(l-2))
-	return b.Sub(b, new(big.Int).SetUint64(1<<s-1)) // the client adds 2^s - 1
+	return lo, hi
+}
+
+// reach returns the least and the largest sum of a group, as it enters its
+// truncation and with the rounding of the shrink; 0 is always between them.
+func (p Piecewise) reach(group PolyKind) (lo, hi *big.Int) {
+	lo, hi = new(big.Int), new(big.Int)
+	for i, q := range p.Pieces {
+		if q = q.Part(group); q.Kind != group {
+			continue
+		}
+		for _, x := range q.extremes(p.interval(i)) {
+			floor := q.at(x)
+			ceil := new(big.Int).Set(floor)
+			if group == Quadratic {
+				d := uint(p.FracAcc - p.MidFrac)
+				floor.Rsh(floor, d) // rounds down
+				ceil.Neg(ceil.Rsh(ceil.Neg(ceil), d))
+			}
+			if floor.Cmp(lo) < 0 {
+				lo = floor
+			}
+			if ceil.Cmp(hi) > 0 {
+				hi = ceil
+			}
+		}
+	}
+	return lo, hi
+}
+
+// end returns the truncation of a group's sum: from width l by s bits to a width.
+func (p Piecewise) end(group PolyKind) (l, s, to int) {
+	if group == Quadratic {
+		to, _ = p.QuadExtend()
+		return p.WidthMid(), 0, to
+	}
+	s, to, _ = p.LinTrunc()
+	return p.WidthLin, s, to
+}
+
+// Least is a bound from below of a group's sums, a multiple of what its
+// truncation drops: with 2^(l-1) - Least added they fill the upper half of their
+// ring.
+func (p Piecewise) Least(group PolyKind) int64 {
+	_, s, _ := p.end(group)
+	lo, _ := p.reach(group)
+	return lo.Int64() >> s << s
+}
+
+// checkReach says whether a group's sums fit its ring: its signed half, and half
+// of the ring, wherever that lies, where the truncation is not local.
+func (p Piecewise) checkReach(group PolyKind) error {
+	if !p.has(group) {
+		return nil
+	}
+	l, s, to := p.end(group)
+	lo, hi := p.reach(group)
+	half := new(big.Int).Lsh(big.NewInt(1), uint(l-1))
+	span := new(big.Int).Set(hi)
+	if to > l-s {
+		least := new(big.Int).Rsh(lo, uint(s))
+		span.Sub(span, least.Lsh(least, uint(s)))
+		span.Add(span, new(big.Int).SetUint64(1<<s-1)) // the client adds 2^s - 1
+	}
+	if lo.CmpAbs(half) > 0 || hi.Cmp(half) >= 0 || span.Cmp(half) >= 0 {
+		return fmt.Errorf("values of the %s pieces lie in [%v, %v], too far apart for a ring of %d bits: widen it or keep fewer bits of the input", [...]string{Linear: "linear", Quadratic: "quadratic"}[group], lo, hi, l)
+	}
+	return nil
 }
 
 // extremes returns the points of [lo, hi] at which |q| can be largest.
@@ -337,18 +410,33 @@ func (q Poly) at(x int64) *big.Int {
 	return y.Add(y, big.NewInt(q.C[0]))
 }
 
-// Value returns the contribution of piece i at x, in the ring of its group
-// before selection: shrunk to WidthMid bits, or linear in WidthLin bits.
-func (p Piecewise) Value(i int, x uint64) uint64 {
-	q := p.Pieces[i]
-	c0, c1, c2 := uint64(q.C[0]), uint64(q.C[1]), uint64(q.C[2])
-	switch q.Kind {
-	case Linear:
-		return (c1*x + c0) & z2k.Mask(p.WidthLin)
-	case Quadratic:
-		return Shrink(((c2*x+c1)*x+c0)&z2k.Mask(p.WidthAcc), p.WidthAcc, p.FracAcc-p.MidFrac)
+// An Arithmetic has the two steps that a protocol rounds in, as [Shrink] and
+// [Trunc] have them or with other errors.
+type Arithmetic interface {
+	Shrink(x uint64, l, d int) uint64
+	Trunc(x uint64, l, s, to int) uint64
+}
+
+// Twin rounds to nearest.
+type Twin struct{}
+
+func (Twin) Shrink(x uint64, l, d int) uint64    { return Shrink(x, l, d) }
+func (Twin) Trunc(x uint64, l, s, to int) uint64 { return Trunc(x, l, s, to) }
+
+// At returns piece i at x, an element of Z_2^In.Width, as an element of
+// Z_2^Out.Width.
+func (p *Piecewise) At(a Arithmetic, i int, x uint64) (y uint64) {
+	if q := p.Pieces[i].Part(Linear); q.Kind == Linear {
+		bits, w, shl := p.LinTrunc()
+		v := (uint64(q.C[1])*x + uint64(q.C[0])) & z2k.Mask(p.WidthLin)
+		y = a.Trunc(v, p.WidthLin, bits, w) << shl
 	}
-	return 0
+	if q := p.Pieces[i]; q.Kind == Quadratic {
+		w, shl := p.QuadExtend()
+		v := ((uint64(q.C[2])*x+uint64(q.C[1]))*x + uint64(q.C[0])) & z2k.Mask(p.WidthAcc)
+		y += a.Trunc(a.Shrink(v, p.WidthAcc, p.FracAcc-p.MidFrac), p.WidthMid(), 0, w) << shl
+	}
+	return y & z2k.Mask(p.Out.Width)
 }
 
 // Piece returns the index of the piece that applies at x.
@@ -364,16 +452,7 @@ func (p Piecewise) Piece(x uint64) int {
 // Z_2^Out.Width: the twin of the protocol, rounding to nearest. Away from the
 // cuts the protocol is within MaxUlp. p must pass Check.
 func (p Piecewise) Eval(x uint64) uint64 {
-	i := p.Piece(x)
-	switch p.Pieces[i].Kind {
-	case Linear:
-		bits, w, shl := p.LinTrunc()
-		return Trunc(p.Value(i, x), p.WidthLin, bits, w) << shl & z2k.Mask(p.Out.Width)
-	case Quadratic:
-		w, shl := p.QuadExtend()
-		return Trunc(p.Value(i, x), p.WidthMid(), 0, w) << shl & z2k.Mask(p.Out.Width)
-	}
-	return 0
+	return p.At(Twin{}, p.Piece(x), x)
 }
 
 // Real returns the function that p encodes, at a real and without rounding or
@@ -384,30 +463,33 @@ func (p Piecewise) Real(x float64) float64 {
 	for i < len(p.Cuts) && raw >= float64(p.Cuts[i]) {
 		i++
 	}
-	q := p.Pieces[i]
-	switch q.Kind {
-	case Linear:
-		return math.Ldexp(float64(q.C[1])*raw+float64(q.C[0]), -p.In.Frac)
-	case Quadratic:
-		return math.Ldexp((float64(q.C[2])*raw+float64(q.C[1]))*raw+float64(q.C[0]), -p.FracAcc)
-	}
-	return 0
+	q, line := p.Pieces[i].Part(Quadratic), p.Pieces[i].Part(Linear)
+	return math.Ldexp((float64(q.C[2])*raw+float64(q.C[1]))*raw+float64(q.C[0]), -p.FracAcc) +
+		math.Ldexp(float64(line.C[1])*raw+float64(line.C[0]), -p.In.Frac)
 }
 
 // MaxUlp bounds |protocol - twin| in units of the last bit of Out, for inputs
 // of the domain that are not within 2^Drop above a cut.
 func (p Piecewise) MaxUlp() int {
-	ulp := 0
+	quad, lin, most := 0, 0, 0
 	if p.HasQuadratic() && p.FracAcc > p.MidFrac {
 		_, shl := p.QuadExtend()
-		ulp = 1 << min(shl, 31)
+		quad = 1 << min(shl, 31)
 	}
-	if p.HasLinear() {
-		if bits, _, _ := p.LinTrunc(); bits > 0 {
-			ulp = max(ulp, 1)
+	if bits, _, _ := p.LinTrunc(); bits > 0 {
+		lin = 1
+	}
+	for _, q := range p.Pieces {
+		ulp := 0
+		if q.Part(Quadratic).Kind != Zero {
+			ulp += quad
 		}
+		if q.Part(Linear).Kind != Zero {
+			ulp += lin
+		}
+		most = max(most, ulp)
 	}
-	return ulp
+	return most
 }
 
 func minSigned(w int) int64 { return -1 << (w - 1) }

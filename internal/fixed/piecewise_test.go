@@ -62,8 +62,8 @@ func TestPiecewiseCheck(t *testing.T) {
 		"close":     {func(p *Piecewise) { p.Cuts[0] = p.Cuts[1] - 7 }, "closer than"},
 		"keep":      {func(p *Piecewise) { p.Keep = 26 }, "sum of at most"},
 		"few":       {func(p *Piecewise) { p.Keep = 7 }, "outside the domain"},
-		"width lin": {func(p *Piecewise) { p.WidthLin = 12 }, "widen it"},
-		"width acc": {func(p *Piecewise) { p.WidthAcc = 25 }, "widen it"},
+		"width lin": {func(p *Piecewise) { p.WidthLin = 11 }, "widen it"},
+		"width acc": {func(p *Piecewise) { p.WidthAcc = 24 }, "widen it"},
 		"acc > in":  {func(p *Piecewise) { p.WidthAcc = 29 }, "accumulator width"},
 		"frac acc":  {func(p *Piecewise) { p.FracAcc = 15 }, "accumulator fraction"},
 		"mid frac":  {func(p *Piecewise) { p.MidFrac = 11 }, "middle fraction"},
@@ -97,9 +97,9 @@ func TestPiecewiseAttrs(t *testing.T) {
 		t.Errorf("%+v came back as %+v", p, q)
 	}
 	a := p.Attrs()
-	a.Pieces[1] = []int64{1, 2, 3, 4}
+	a.Pieces[1] = []int64{1, 2, 3, 4, 5}
 	if _, err := a.Piecewise(p.In, p.Out); err == nil {
-		t.Error("a piece of four coefficients passed")
+		t.Error("a piece of five numbers passed")
 	}
 }
 
@@ -111,15 +111,19 @@ func TestTerms(t *testing.T) {
 		k := rng.IntN(6)
 		p := Piecewise{Pieces: make([]Poly, k+1), Cuts: make([]int64, k)}
 		val := func(i int, kind PolyKind) int64 {
-			if i < 0 || p.Pieces[i].Kind != kind {
+			if i < 0 {
 				return 0
 			}
-			return p.Pieces[i].C[0]
+			c := p.Pieces[i].Part(kind).C
+			return c[0] + 10*c[1]
 		}
 		for i := range p.Pieces {
 			p.Pieces[i].Kind = PolyKind(rng.IntN(3))
 			if p.Pieces[i].Kind != Zero {
 				p.Pieces[i].C[0] = int64(1 + rng.IntN(3))
+			}
+			if p.Pieces[i].Kind == Quadratic {
+				p.Pieces[i].Slope = int64(rng.IntN(3))
 			}
 		}
 		for _, kind := range []PolyKind{Linear, Quadratic} {

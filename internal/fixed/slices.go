@@ -42,6 +42,10 @@ func (p *Piecewise) Evals(dst, x []uint64) {
 	dst = dst[:len(x)]
 	lin, linWidth, linShl := p.LinTrunc()
 	quadWidth, quadShl := p.QuadExtend()
+	lines := make([]Poly, len(p.Pieces))
+	for i, q := range p.Pieces {
+		lines[i] = q.Part(Linear)
+	}
 	out := z2k.Mask(p.Out.Width)
 	var blur int64
 	if p.Drop > 0 {
@@ -61,16 +65,16 @@ func (p *Piecewise) Evals(dst, x []uint64) {
 		for k < len(cuts) && s >= cuts[k] {
 			k++
 		}
-		switch q := &p.Pieces[k]; q.Kind {
-		case Linear:
-			y := uint64(q.C[1])*v + uint64(q.C[0])
-			dst[i] = uint64(round(z2k.Signed(y, p.WidthLin), lin)) & z2k.Mask(linWidth) << linShl & out
-		case Quadratic:
-			y := (uint64(q.C[2])*v+uint64(q.C[1]))*v + uint64(q.C[0])
-			mid := uint64(round(z2k.Signed(y, p.WidthAcc), p.FracAcc-p.MidFrac))
-			dst[i] = uint64(z2k.Signed(mid, p.WidthMid())) & z2k.Mask(quadWidth) << quadShl & out
-		default:
-			dst[i] = 0
+		var y uint64
+		if q := &lines[k]; q.Kind == Linear {
+			v := uint64(q.C[1])*v + uint64(q.C[0])
+			y = uint64(round(z2k.Signed(v, p.WidthLin), lin)) & z2k.Mask(linWidth) << linShl
 		}
+		if q := &p.Pieces[k]; q.Kind == Quadratic {
+			v := (uint64(q.C[2])*v+uint64(q.C[1]))*v + uint64(q.C[0])
+			mid := uint64(round(z2k.Signed(v, p.WidthAcc), p.FracAcc-p.MidFrac))
+			y += uint64(z2k.Signed(mid, p.WidthMid())) & z2k.Mask(quadWidth) << quadShl
+		}
+		dst[i] = y & out
 	}
 }

@@ -7,23 +7,16 @@ import "math/big"
 // shrunk to MidFrac and off by slack units, can be extended. p has a quadratic
 // piece and passes Check.
 func (p Piecewise) Uniform(slack int) (pieces []Poly, width int) {
-	lo, hi := p.Domain()
 	most := new(big.Int)
 	for i, q := range p.Pieces {
-		if q.Kind == Linear { // scales are those of the argument
-			shl := p.FracAcc - p.In.Frac
+		shl := p.FracAcc - p.In.Frac // scales of lines are those of the argument
+		if q.Kind == Linear {
 			q.C[0], q.C[1] = q.C[0]<<shl, q.C[1]<<shl
 		}
-		q.Kind = Quadratic
+		q.C[1] += q.Slope << shl
+		q.Kind, q.Slope = Quadratic, 0
 		pieces = append(pieces, q)
-		from, to := lo, hi
-		if i > 0 {
-			from = p.Cuts[i-1]
-		}
-		if i < len(p.Cuts) {
-			to = min(hi, addSat(p.Cuts[i], int64(1)<<p.Drop-1))
-		}
-		for _, x := range q.extremes(min(from, to), to) {
+		for _, x := range q.extremes(p.interval(i)) {
 			if y := q.at(x); y.CmpAbs(most) > 0 {
 				most = y.Abs(y)
 			}

@@ -43,14 +43,15 @@ func (s *step) round(x int64, d int) int64 {
 	return s.drop(x, d)
 }
 
-func (s *step) shrink(x uint64, l, d int) uint64 {
+// Shrink and Trunc are those of fixed.Arithmetic.
+func (s *step) Shrink(x uint64, l, d int) uint64 {
 	if s.p.opt.Perturb == nil {
 		return fixed.Shrink(x, l, d)
 	}
 	return z2k.FromInt(s.drop(z2k.Signed(x, l), d), l-d)
 }
 
-func (s *step) trunc(x uint64, l, d, to int) uint64 {
+func (s *step) Trunc(x uint64, l, d, to int) uint64 {
 	if s.p.opt.Perturb == nil {
 		return fixed.Trunc(x, l, d, to)
 	}
@@ -103,18 +104,7 @@ func (s *step) piecewise(p *fixed.Piecewise, x uint64) uint64 {
 	for i < len(p.Cuts) && s.cmp(x, p.In.Width, p.Cuts[i], p.Drop, u) == 1 {
 		i++
 	}
-	q, mask := p.Pieces[i], z2k.Mask(p.Out.Width)
-	c0, c1, c2 := uint64(q.C[0]), uint64(q.C[1]), uint64(q.C[2])
-	switch q.Kind {
-	case fixed.Linear:
-		bits, w, shl := p.LinTrunc()
-		return s.trunc((c1*x+c0)&z2k.Mask(p.WidthLin), p.WidthLin, bits, w) << shl & mask
-	case fixed.Quadratic:
-		w, shl := p.QuadExtend()
-		mid := s.shrink(((c2*x+c1)*x+c0)&z2k.Mask(p.WidthAcc), p.WidthAcc, p.FracAcc-p.MidFrac)
-		return s.trunc(mid, p.WidthMid(), 0, w) << shl & mask
-	}
-	return 0
+	return p.At(s, i, x)
 }
 
 // inverse is InverseSteps.Eval.
@@ -126,11 +116,11 @@ func (s *step) inverse(v *fixed.InverseSteps, width int, x uint64) uint64 {
 	for i < len(v.Cuts) && s.cmp(x, width, v.Cuts[i], v.Drop, u) == 1 {
 		i++
 	}
-	m := s.trunc(x, width, 0, v.WidthX) << v.Shift[i] & z2k.Mask(v.WidthM)
-	m = s.trunc(s.shrink(m, v.WidthM, v.ShrinkM), v.WidthM-v.ShrinkM, 0, v.Spline.In.Width)
+	m := s.Trunc(x, width, 0, v.WidthX) << v.Shift[i] & z2k.Mask(v.WidthM)
+	m = s.Trunc(s.Shrink(m, v.WidthM, v.ShrinkM), v.WidthM-v.ShrinkM, 0, v.Spline.In.Width)
 	y := s.piecewise(&v.Spline, m)
 	d := y << (v.Segments - 1 - i) & z2k.Mask(v.WidthD)
-	return s.trunc(d, v.WidthD, v.TruncD, v.OutWidth) << v.ShlD & z2k.Mask(v.OutWidth+v.ShlD)
+	return s.Trunc(d, v.WidthD, v.TruncD, v.OutWidth) << v.ShlD & z2k.Mask(v.OutWidth+v.ShlD)
 }
 
 // noise adds the error of an RLWE product, normal with the deviation that

@@ -70,8 +70,8 @@ func TestErrorsAreTheProtocols(t *testing.T) {
 	for v := int64(-17); v <= 17; v++ {
 		sum, kinds := 0.0, map[int64]bool{}
 		for range n {
-			y := z2k.Signed(st.trunc(z2k.FromInt(v, 20), 20, 3, 20), 20)
-			if w := z2k.Signed(st.shrink(z2k.FromInt(v, 20), 20, 3), 17); w != y {
+			y := z2k.Signed(st.Trunc(z2k.FromInt(v, 20), 20, 3, 20), 20)
+			if w := z2k.Signed(st.Shrink(z2k.FromInt(v, 20), 20, 3), 17); w != y {
 				kinds[w] = true
 			}
 			kinds[y] = true

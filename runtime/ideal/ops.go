@@ -90,7 +90,7 @@ func (p *Party) Trunc(x share.Arith, bits, to int) (share.Arith, error) {
 		return share.Arith{}, fmt.Errorf("ideal: trunc: %w", err)
 	}
 	return p.unary("trunc", x, to, x.Shape, each(func(v uint64) uint64 {
-		return p.d.steps.trunc(v, x.Width, bits, to)
+		return p.d.steps.Trunc(v, x.Width, bits, to)
 	}))
 }
 
@@ -171,7 +171,7 @@ func (p *Party) Piecewise(x share.Arith, f fixed.Piecewise) (share.Arith, error)
 	if x.Width != f.In.Width {
 		return share.Arith{}, fmt.Errorf("ideal: piecewise: %v for a function of %v", x, f.In)
 	}
-	return p.unary("piecewise", x, f.Out.Width, x.Shape, each(func(v uint64) uint64 { return piecewise(p.d.steps, f, v) }))
+	return p.unary("piecewise", x, f.Out.Width, x.Shape, each(func(v uint64) uint64 { return piecewise(p.d.steps, &f, v) }))
 }
 
 // Recip is the ideal twin of ot's.

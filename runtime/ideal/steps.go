@@ -8,16 +8,12 @@ import (
 
 // steps are the approximate steps, in the clear.
 type steps interface {
-	shrink(x uint64, l, d int) uint64
-	trunc(x uint64, l, s, to int) uint64
+	fixed.Arithmetic
 	cmp(x uint64, l int, cuts []int64, o fixed.CmpOpts) []uint8
 }
 
 // exact steps are the twins.
-type exact struct{}
-
-func (exact) shrink(x uint64, l, d int) uint64    { return fixed.Shrink(x, l, d) }
-func (exact) trunc(x uint64, l, s, to int) uint64 { return fixed.Trunc(x, l, s, to) }
+type exact struct{ fixed.Twin }
 
 func (exact) cmp(x uint64, l int, cuts []int64, o fixed.CmpOpts) []uint8 {
 	out := make([]uint8, len(cuts))
@@ -48,12 +44,12 @@ func (n noisy) floor(y int64, d int) int64 {
 	return q
 }
 
-func (n noisy) trunc(x uint64, l, s, to int) uint64 {
-	// x + 2^s − 1 does not wrap: the protocol needs |x| < 2^(l−2) − 2^s.
+func (n noisy) Trunc(x uint64, l, s, to int) uint64 {
+	// x + 2^s − 1 does not wrap: the protocol needs x in half of the ring.
 	return z2k.FromInt(n.floor(z2k.Signed(x, l)+(1<<s-1), s), to)
 }
 
-func (n noisy) shrink(x uint64, l, d int) uint64 {
+func (n noisy) Shrink(x uint64, l, d int) uint64 {
 	y := (x + 1<<d - 1) & z2k.Mask(l)
 	return z2k.FromInt(n.floor(z2k.Signed(y, l), d), l-d)
 }
@@ -74,24 +70,12 @@ func (n noisy) cmp(x uint64, l int, cuts []int64, o fixed.CmpOpts) []uint8 {
 
 // piecewise composes the steps as the protocol does; with exact ones it is
 // f.Eval.
-func piecewise(s steps, f fixed.Piecewise, x uint64) uint64 {
+func piecewise(s steps, f *fixed.Piecewise, x uint64) uint64 {
 	i := 0
 	for _, b := range s.cmp(x, f.In.Width, f.Cuts, fixed.CmpOpts{Keep: f.Keep, Drop: f.Drop}) {
 		i += int(b)
 	}
-	q := f.Pieces[i]
-	c0, c1, c2 := uint64(q.C[0]), uint64(q.C[1]), uint64(q.C[2])
-	switch q.Kind {
-	case fixed.Linear:
-		bits, w, shl := f.LinTrunc()
-		t := (c1*x + c0) & z2k.Mask(f.WidthLin)
-		return s.trunc(t, f.WidthLin, bits, w) << shl & z2k.Mask(f.Out.Width)
-	case fixed.Quadratic:
-		w, shl := f.QuadExtend()
-		y := s.shrink(((c2*x+c1)*x+c0)&z2k.Mask(f.WidthAcc), f.WidthAcc, f.FracAcc-f.MidFrac)
-		return s.trunc(y, f.WidthMid(), 0, w) << shl & z2k.Mask(f.Out.Width)
-	}
-	return 0
+	return f.At(s, i, x)
 }
 
 // inverse is the same for reciprocals; with exact steps it is v.Eval.
@@ -100,11 +84,11 @@ func inverse(s steps, st *fixed.InverseSteps, width int, x uint64) uint64 {
 	for _, b := range s.cmp(x, width, st.Cuts, fixed.CmpOpts{Keep: st.Keep, Drop: st.Drop}) {
 		i += int(b)
 	}
-	m := s.trunc(x, width, 0, st.WidthX) << st.Shift[i] & z2k.Mask(st.WidthM)
-	m = s.trunc(s.shrink(m, st.WidthM, st.ShrinkM), st.WidthM-st.ShrinkM, 0, st.Spline.In.Width)
-	y := piecewise(s, st.Spline, m)
+	m := s.Trunc(x, width, 0, st.WidthX) << st.Shift[i] & z2k.Mask(st.WidthM)
+	m = s.Trunc(s.Shrink(m, st.WidthM, st.ShrinkM), st.WidthM-st.ShrinkM, 0, st.Spline.In.Width)
+	y := piecewise(s, &st.Spline, m)
 	d := y << (st.Segments - 1 - i) & z2k.Mask(st.WidthD)
-	return s.trunc(d, st.WidthD, st.TruncD, st.OutWidth) << st.ShlD & z2k.Mask(st.OutWidth+st.ShlD)
+	return s.Trunc(d, st.WidthD, st.TruncD, st.OutWidth) << st.ShlD & z2k.Mask(st.OutWidth+st.ShlD)
 }
 
 // maximum is the tournament.

@@ -110,7 +110,7 @@ func cases(n int, rng *prg.PRG) []protocolCase {
 			ari(func(p protocols, party int, x share.Arith) (share.Arith, error) { return p.Max(x, c.o) }),
 			cost.MaxCost(n, c.cols, 16, c.o))
 	}
-	for _, name := range []string{"gelu", "relu", "shifted linear", "quadratic everywhere", "no cut"} {
+	for _, name := range []string{"gelu", "relu", "shifted linear", "quadratic everywhere", "no cut", "exp", "gelu from a line"} {
 		f := specs[name]
 		add("piecewise "+name, one(values(n, f.In.Width, 8), f.In.Width),
 			ari(func(p protocols, party int, x share.Arith) (share.Arith, error) { return p.Piecewise(x, f) }),

@@ -210,7 +210,7 @@ func (p *Protocol) splineShifted(m []uint64, segment [][]uint8, s fixed.InverseS
 		return nil, err
 	}
 	last := make([]uint64, n)
-	p.piece(last, f, 0, m, m2)
+	p.piece(last, f, fixed.Quadratic, 0, m, m2)
 	top := s.Segments - 1
 	d := newShifted(p, last, top)
 	for i, b := range segment {
@@ -218,7 +218,7 @@ func (p *Protocol) splineShifted(m []uint64, segment [][]uint8, s fixed.InverseS
 	}
 	for j := range k {
 		next, delta := make([]uint64, n), make([]uint64, n)
-		p.piece(next, f, j+1, m, m2)
+		p.piece(next, f, fixed.Quadratic, j+1, m, m2)
 		z2k.Sub(delta, next, last, s.WidthD)
 		q := column(bits, j, k)
 		d.add(selection{b: q, x: delta}, s.WidthD, top)

@@ -16,7 +16,8 @@ import (
 // within f.MaxUlp() of f.Eval away from the cuts; within 2^Drop above a cut the
 // lower piece may be taken. x must lie in f.Domain().
 //
-//  1. b_j = 1{x >= Cuts[j-1]} for all cuts, and x² mod 2^WidthAcc beside it
+//  1. b_j = 1{x >= Cuts[j-1]} for all cuts, and x² beside it, right where a
+//     quadratic piece applies
 //  2. the pieces, locally: quadratic ones shrunk to MidFrac fraction bits
 //  3. one round trip of selections by b_i ⊕ b_j, summed per group
 //  4. one round trip of truncations into Out.Width, if either is not local
@@ -77,12 +78,12 @@ func (p *Protocol) piecewise(x []uint64, f fixed.Piecewise) ([]uint64, error) {
 	if f.HasQuadratic() {
 		w, shl := f.QuadExtend()
 		reduce(quad, f.WidthMid())
-		ends, shifts = append(ends, p.startTrunc(quad, f.WidthMid(), 0, w)), append(shifts, shl)
+		ends, shifts = append(ends, p.startTruncFrom(quad, f.WidthMid(), 0, w, f.Least(fixed.Quadratic))), append(shifts, shl)
 	}
 	if f.HasLinear() {
 		drop, w, shl := f.LinTrunc()
 		reduce(lin, f.WidthLin)
-		ends, shifts = append(ends, p.startTrunc(lin, f.WidthLin, drop, w)), append(shifts, shl)
+		ends, shifts = append(ends, p.startTruncFrom(lin, f.WidthLin, drop, w, f.Least(fixed.Linear))), append(shifts, shl)
 	}
 	if err := p.truncAll(ends...); err != nil {
 		return nil, err
@@ -96,8 +97,8 @@ func (p *Protocol) piecewise(x []uint64, f fixed.Piecewise) ([]uint64, error) {
 	return out, nil
 }
 
-// cutsAndSquare compares x with all cuts, [n, cuts], and squares it mod 2^WidthAcc
-// beside it if there is a quadratic piece.
+// cutsAndSquare compares x with all cuts, [n, cuts], and squares it mod
+// 2^SquareWidth beside it if there is a quadratic piece, right where one applies.
 func (p *Protocol) cutsAndSquare(x []uint64, f fixed.Piecewise) (x2 []uint64, bits []uint8, err error) {
 	n, k := len(x), len(f.Cuts)
 	var cuts []int64
@@ -112,9 +113,9 @@ func (p *Protocol) cutsAndSquare(x []uint64, f fixed.Piecewise) (x2 []uint64, bi
 	}
 	var sq *squaring
 	if f.HasQuadratic() {
-		reduced := make([]uint64, n)
-		z2k.Reduce(reduced, x, f.WidthAcc)
-		sq = p.startSquare(reduced, f.WidthAcc, f.SquareBound())
+		reduced, w := make([]uint64, n), f.SquareWidth()
+		z2k.Reduce(reduced, x, w)
+		sq = p.startSquare(reduced, w, f.SquareBound())
 		first, back = append(first, sq.ots()...), sq.clientOTs()
 	}
 	if len(first) > 0 {
@@ -140,16 +141,16 @@ func (p *Protocol) group(f fixed.Piecewise, kind fixed.PolyKind, x, x2 []uint64,
 	sum = make([]uint64, n)
 	base, terms := f.Terms(kind)
 	if base >= 0 {
-		p.piece(sum, f, base, x, x2)
+		p.piece(sum, f, kind, base, x, x2)
 	}
 	for _, t := range terms {
 		s := selection{b: make([]uint8, n), x: make([]uint64, n), width: width}
 		if t.P >= 0 {
-			p.piece(s.x, f, t.P, x, x2)
+			p.piece(s.x, f, kind, t.P, x, x2)
 		}
 		if t.Q >= 0 {
 			q := make([]uint64, n)
-			p.piece(q, f, t.Q, x, x2)
+			p.piece(q, f, kind, t.Q, x, x2)
 			z2k.Sub(s.x, s.x, q, width)
 		}
 		for e := range s.b {
@@ -168,11 +169,12 @@ func (p *Protocol) group(f fixed.Piecewise, kind fixed.PolyKind, x, x2 []uint64,
 	return sum, sel
 }
 
-// piece sets dst to this party's half of piece i before selection.
-func (p *Protocol) piece(dst []uint64, f fixed.Piecewise, i int, x, x2 []uint64) {
-	q := f.Pieces[i]
+// piece sets dst to this party's half of what piece i is in a group, before
+// selection.
+func (p *Protocol) piece(dst []uint64, f fixed.Piecewise, group fixed.PolyKind, i int, x, x2 []uint64) {
+	q := f.Pieces[i].Part(group)
 	c0, c1, c2 := uint64(q.C[0]), uint64(q.C[1]), uint64(q.C[2])
-	if q.Kind == fixed.Linear {
+	if group == fixed.Linear {
 		if !p.server() {
 			c0 = 0
 		}

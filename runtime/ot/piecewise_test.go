@@ -53,6 +53,26 @@ var specs = map[string]fixed.Piecewise{
 		},
 		FracAcc: 12, WidthAcc: 22, MidFrac: 8,
 	},
+	// Its values fill the half of their ring above 0.
+	"exp": {
+		In: fixed.Format{Width: 23, Frac: 7}, Out: fixed.Format{Width: 27, Frac: 12},
+		Cuts: []int64{-620, -292, -124}, Keep: 13, Drop: 3, NonPositive: true,
+		Pieces: []fixed.Poly{
+			{}, {Kind: fixed.Quadratic, C: [3]int64{1531689, 4950, 4}},
+			{Kind: fixed.Quadratic, C: [3]int64{3385292, 17722, 26}}, {Kind: fixed.Quadratic, C: [3]int64{4182156, 30473, 77}},
+		},
+		FracAcc: 22, WidthAcc: 23, MidFrac: 12,
+	},
+	// Squares of 16 bits, and what is curved beside a line.
+	"gelu from a line": {
+		In: fixed.Format{Width: 20, Frac: 7}, Out: fixed.Format{Width: 30, Frac: 10},
+		Cuts: []int64{-224, 0, 224}, Keep: 9, Drop: 3,
+		Pieces: []fixed.Poly{
+			{}, {Kind: fixed.Quadratic, C: [3]int64{-16211, 3064, 12}},
+			{Kind: fixed.Quadratic, C: [3]int64{-16211, -3064, 12}, Slope: 1}, {Kind: fixed.Linear, C: [3]int64{0, 1, 0}},
+		},
+		FracAcc: 20, WidthAcc: 19, MidFrac: 10, WidthLin: 12,
+	},
 	"no cut": {
 		In: fixed.Format{Width: 16, Frac: 4}, Out: fixed.Format{Width: 9, Frac: 8},
 		Pieces:  []fixed.Poly{{Kind: fixed.Quadratic, C: [3]int64{0, 0, 0}}},
@@ -148,6 +168,10 @@ func TestPiecewiseRandom(t *testing.T) {
 				q.C = [3]int64{small(200), int64(intn(3)) - 1, 0}
 			case fixed.Quadratic:
 				q.C = [3]int64{small(5000), small(300), small(20)}
+				if intn(3) == 0 {
+					q.C[2] *= 4
+					q.Slope = small(2)
+				}
 			}
 			f.Pieces = append(f.Pieces, q)
 		}

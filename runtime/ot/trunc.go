@@ -12,19 +12,26 @@ import (
 type truncation struct {
 	p           *Protocol
 	l, bits, to int
+	offset      uint64   // what makes every value's top bit 1
 	y, wrap     []uint64 // with offset; shares of the wrap
 	out         []uint64 // already there if local
 }
 
 // startTrunc prepares the truncation of x in Z_2^l; widths are checked.
 func (p *Protocol) startTrunc(x []uint64, l, bits, to int) *truncation {
-	t := &truncation{p: p, l: l, bits: bits, to: to}
+	return p.startTruncFrom(x, l, bits, to, -int64(uint64(1)<<(l-1)>>1))
+}
+
+// startTruncFrom is startTrunc for values of at least least, a multiple of 2^bits
+// and at most 0, and less than least + 2^(l−1) − 2^bits + 1.
+func (p *Protocol) startTruncFrom(x []uint64, l, bits, to int, least int64) *truncation {
+	t := &truncation{p: p, l: l, bits: bits, to: to, offset: 1<<(l-1) - uint64(least)}
 	t.y = make([]uint64, len(x))
 	var add uint64
 	if !p.server() {
 		add = 1<<bits - 1
 	} else if to > l-bits {
-		add = t.offset()
+		add = t.offset
 	}
 	for i, v := range x {
 		t.y[i] = (v + add) & z2k.Mask(l)
@@ -39,9 +46,6 @@ func (p *Protocol) startTrunc(x []uint64, l, bits, to int) *truncation {
 	t.wrap = make([]uint64, len(x))
 	return t
 }
-
-// offset is what makes every value's top bit 1.
-func (t *truncation) offset() uint64 { return 1<<(t.l-1) + 1<<(t.l-2) }
 
 // ots returns the OTs, none if the truncation is local.
 func (t *truncation) ots() []ots {
@@ -67,7 +71,7 @@ func (t *truncation) result() []uint64 {
 	}
 	var sub uint64
 	if t.p.server() {
-		sub = t.offset() >> t.bits
+		sub = t.offset >> t.bits
 	}
 	out := make([]uint64, len(t.y))
 	for i, v := range t.y {
