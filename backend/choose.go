@@ -19,6 +19,18 @@ type Objective struct {
 	All     bool // what goes ahead of the input counts like what follows
 }
 
+// Minimising is the objective that what names: fewest bytes, or seconds over link
+// by p, online or all of them.
+func Minimising(what string, p *cost.Profile, link cost.Link) (Objective, error) {
+	switch what {
+	case "bytes":
+		return Objective{}, nil
+	case "online", "all":
+		return Objective{Profile: p, Link: link, All: what == "all"}, nil
+	}
+	return Objective{}, fmt.Errorf("bytes, online or all can be minimised, got %q", what)
+}
+
 // A Choice is one way to run an op that has several.
 type Choice struct {
 	Attrs ir.Attrs // what says so in the plan

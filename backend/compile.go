@@ -21,6 +21,9 @@ type Job struct {
 	Passes   passes.Options   // Observe, Stats and Source are filled in
 	Lower    Options          // how cost decides
 	Dump     passes.Dump      // told of every change
+	// Hidden, if it is not nil, gets the cuts and coefficients of fitted functions,
+	// which then are weights of the plan instead of being written in it.
+	Hidden weights.Map
 }
 
 // Compile takes an nn module to a plan, in place: passes, then Lower, then a
@@ -31,6 +34,13 @@ func Compile(m *ir.Module, j Job) error {
 		pipeline = passes.Default()
 	}
 	o := j.Passes
+	if j.Hidden != nil {
+		var err error
+		if pipeline, err = hiding(pipeline, j.Hidden, &o); err != nil {
+			return err
+		}
+		j.Source = weights.Overlay{Map: j.Hidden, Under: j.Source}
+	}
 	if o.Stats == nil && o.Observe == nil {
 		o.Observe = func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, j.Source, j.Examples) }
 	}
@@ -52,6 +62,20 @@ func Compile(m *ir.Module, j Job) error {
 	}
 	m.Attrs.Set("tolerance", ulp)
 	return nil
+}
+
+// hiding adds to a pipeline the passes that keep coefficients out of a plan, and
+// to its options that they are kept in hidden.
+func hiding(pipeline []passes.Pass, hidden weights.Map, o *passes.Options) ([]passes.Pass, error) {
+	o.Hidden = func(w *ir.Weight, values []float64) {
+		t := weights.Tensor{Shape: w.Type.Shape}
+		for _, x := range values {
+			t.Data = append(t.Data, float32(x))
+		}
+		hidden[w.Name] = t
+	}
+	pipeline, err := passes.Before(pipeline, passes.InsertTrunc.Name, passes.HideCoefficients)
+	return append(pipeline, passes.ForgetRanges), err
 }
 
 // toleranceMargin multiplies the largest difference seen. The tail is long,

@@ -26,7 +26,7 @@ import (
 // tests import them.
 const rules = `
 internal/golden, internal/prg, internal/tensor, internal/z2k, internal/kernel,
-internal/rlweparams, internal/otparams, internal/analyzers, ir, models, frontend/tokenizer, frontend/picture,
+internal/rlweparams, internal/otparams, internal/svg, internal/analyzers, ir, models, frontend/tokenizer, frontend/picture,
 tests/shared, runtime/transport;
 
 # Arithmetic that compiler and runtime share.
@@ -64,7 +64,7 @@ ir/plan, ir/weights, runtime/ot, runtime/he, runtime/ideal < runtime;
 
 # The programs.
 internal/analyzers < cmd/nimbus-vet;
-frontend/bundle, models, ir/parser, backend, runtime,
+frontend/bundle, models, ir/parser, backend, runtime, internal/svg,
 runtime/transport/sim, runtime/transport/tls < cmd/nimbusc, cmd/nimbus-run;
 
 # A pass as somebody else would write it: of the compiler, what is exported.

@@ -9,16 +9,13 @@ import (
 	"slices"
 	"strings"
 
-	"nimbus/backend"
 	"nimbus/backend/cost"
-	"nimbus/internal/otparams"
-	"nimbus/passes"
 	"nimbus/runtime"
 )
 
 var benchCommand = &command{
 	name:  "bench",
-	args:  "[model|block|gemm|ot|cmp|profile] [-profile FILE] [-model NAME] [-layers N] [-tokens N] [-link LINK] [-cores N] [-runs N] [-offline] [-json] [-ops]",
+	args:  "[model|block|gemm|ot|cmp|profile] [-profile FILE] [-model NAME] [-layers N] [-tokens N] [-link LINK] [-cores N] [-runs N] [-offline] [-json] [-ops] [-svg FILE]",
 	short: "measure setup and inference, both parties on this machine",
 	long: `
 Runs both parties as two processes on loopback, with a fresh setup, and prints time,
@@ -35,47 +32,48 @@ is compared with the plan's fixed-point twin: a wrong one is an error.
   cmp     comparisons in a second: 11 bits, two cuts, correlations made ahead
 
 Without trained weights the architecture is the true one and the weights are drawn
-like trained ones. A plan that is not embedded is compiled first, on random inputs,
-and kept in NIMBUS_HOME. -cores holds each party to cores of its own where there are
+like trained ones. A plan that is not embedded is compiled first, on random inputs and
+for the -link, as nimbusc compile does, and kept in NIMBUS_HOME. -tokens and -layers
+may be lists such as 8,16,32: the benchmarks run one after another and make one table,
+or one JSON list, and with -svg a picture. -cores holds each party to cores of its own where there are
 enough.`,
 	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		o := benchOptions{what: "model"}
+		var layers, tokens sizes
 		fs.StringVar(&o.model, "model", "", "model `NAME`, folder or description (default "+demoModel+", of block bert-base)")
-		fs.IntVar(&o.layers, "layers", 0, "take `N` layers instead of what the model has")
-		fs.IntVar(&o.tokens, "tokens", 32, "length of the input: an embedded model's smallest plan for at least `N` tokens, else exactly N")
-		fs.Var(&o.link, "link", linkUsage)
+		fs.Var(&layers, "layers", "take `N` layers instead of what the model has; or a list")
+		fs.Var(&tokens, "tokens", "length of the input (default 32): an embedded model's smallest plan for at least `N` tokens, else exactly N; or a list")
 		fs.IntVar(&o.cores, "cores", 0, "hold each party to `N` cores (default: both share all)")
-		extensionFlags(fs, &o.lower)
-		o.ranges = passes.Clamped
-		fs.Var(&o.ranges, "range", rangeUsage)
-		fs.IntVar(&o.parts, "parts", 0, "cut the layers of a plan compiled here into `N` parts that overlap (default: as nimbusc)")
-		fs.BoolVar(&o.lower.Ahead, "offline", false, "make matrix products of masks before the input is known")
+		o.plan.flags(fs)
 		fs.IntVar(&o.runs, "runs", 3, "run the inference `N` times, each over a connection of its own")
-		fs.StringVar(&o.profile, "profile", "", "write this machine's profile to `FILE`; of model and block: predict times with the one in FILE")
 		fs.BoolVar(&o.json, "json", false, "print one line of JSON")
 		fs.BoolVar(&o.ops, "ops", false, "print a table of the ops and one of the parts too")
+		fs.StringVar(&o.svg, "svg", "", "with a list: draw seconds and bytes against it, into `FILE`")
 		return func(ctx context.Context, args []string) error {
 			if len(args) > 1 {
 				return usagef("unexpected argument %q", args[1])
 			}
 			if len(args) == 1 {
 				o.what = args[0]
-			} else if o.profile != "" {
+			} else if o.plan.profile != "" {
 				o.what = "profile"
 			}
+			if len(tokens) > 1 || len(layers) > 1 || o.svg != "" {
+				return benchList(ctx, fs, o, layers, tokens)
+			}
+			o.layers, o.tokens = layers.only(0), tokens.only(32)
 			return bench(ctx, o)
 		}
 	},
 }
 
 type benchOptions struct {
-	what, model, profile               string
-	layers, tokens, cores, parts, runs int
+	what, model                 string
+	layers, tokens, cores, runs int // 0 layers: as the model has
 
-	ranges    passes.Range
-	link      cost.Link
-	lower     backend.Options // of a plan compiled here
+	plan      planOptions
 	json, ops bool
+	svg       string
 }
 
 func bench(ctx context.Context, o benchOptions) error {
@@ -84,14 +82,8 @@ func bench(ctx context.Context, o benchOptions) error {
 		return usagef("%d runs, expected at least one", o.runs)
 	case o.cores < 0:
 		return usagef("%d cores, expected at least one, or 0 for all", o.cores)
-	case o.tokens < 1:
-		return usagef("%d tokens, expected at least one", o.tokens)
-	case o.parts < 0:
-		return usagef("%d parts, expected at least one, or 0 for the default", o.parts)
-	case o.layers < 0:
-		return usagef("%d layers, expected at least one", o.layers)
 	}
-	if err := checkExtension(o.lower); err != nil {
+	if err := o.plan.check(); err != nil {
 		return err
 	}
 	switch o.what {
@@ -100,11 +92,7 @@ func bench(ctx context.Context, o benchOptions) error {
 		if err != nil {
 			return err
 		}
-		profile, err := readProfile(o.profile)
-		if err != nil {
-			return err
-		}
-		r, err := benchModel(ctx, o, t, profile)
+		r, err := benchModel(ctx, o, t)
 		if err != nil {
 			return err
 		}
@@ -116,7 +104,7 @@ func bench(ctx context.Context, o benchOptions) error {
 		}
 		return print(o, r, r.print)
 	case "profile":
-		if o.profile == "" {
+		if o.plan.profile == "" {
 			return usagef("%v", errNoProfile)
 		}
 		r, err := benchProfile(o)
@@ -143,22 +131,6 @@ func print(o benchOptions, result any, people func()) error {
 	return nil
 }
 
-// extensionFlags say how the correlated OTs of a plan compiled here are made.
-func extensionFlags(fs *flag.FlagSet, o *backend.Options) {
-	fs.StringVar(&o.Extension, "extension", "", "OT extension `NAME` of a plan compiled here: "+strings.Join(otparams.Names(), ", ")+", or "+backend.AnyFerret+" (default: what suits the plan)")
-	fs.StringVar(&o.Base, "base", string(otparams.Ristretto), "base OT `NAME` of a plan compiled here: ristretto or mlkem")
-}
-
-func checkExtension(o backend.Options) error {
-	if err := backend.CheckExtension(o.Extension); err != nil {
-		return usagef("-extension: %v", err)
-	}
-	if _, err := otparams.FindBase(o.Base); err != nil {
-		return usagef("-base: %v", err)
-	}
-	return nil
-}
-
 // benchResult is what bench -json prints of a model or block. Times are the
 // client's, of the run that was answered soonest. Pools that are refilled between
 // ops, as a large plan's are, count as offline.
@@ -174,7 +146,9 @@ type benchResult struct {
 	CPUs      int    `json:"cpus"`
 	GOARCH    string `json:"goarch"`
 	Extension string `json:"extension"`
-	Plan      string `json:"plan"` // digest
+	Plan      string `json:"plan"`     // digest
+	Minimise  string `json:"minimise"` // what the plan takes little of: bytes, or over the link online or all
+	Private   bool   `json:"private_coefficients"`
 
 	Seconds        float64 `json:"seconds"` // online, with full pools
 	OfflineSeconds float64 `json:"offline_seconds"`

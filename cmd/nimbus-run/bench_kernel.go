@@ -45,7 +45,7 @@ func newRate(name string, count int, took time.Duration) kernelRate {
 }
 
 func newKernelResult(o benchOptions, h *holder) *kernelResult {
-	return &kernelResult{What: o.what, Link: o.link.String(), Cores: o.cores, Pinned: h.pinned, CPUs: goruntime.NumCPU(), GOARCH: goruntime.GOARCH}
+	return &kernelResult{What: o.what, Link: o.plan.link.String(), Cores: o.cores, Pinned: h.pinned, CPUs: goruntime.NumCPU(), GOARCH: goruntime.GOARCH}
 }
 
 func (r *kernelResult) print() {

@@ -27,7 +27,7 @@ import (
 const benchTimeout = 20 * time.Minute
 
 // benchModel measures a target between two processes.
-func benchModel(ctx context.Context, o benchOptions, t *target, profile *cost.Profile) (*benchResult, error) {
+func benchModel(ctx context.Context, o benchOptions, t *target) (*benchResult, error) {
 	prog, err := loadPlan(t.plan)
 	if err != nil {
 		return nil, err
@@ -36,14 +36,19 @@ func benchModel(ctx context.Context, o benchOptions, t *target, profile *cost.Pr
 	if err != nil {
 		return nil, err
 	}
+	profile, err := readProfile(o.plan.profile)
+	if err != nil {
+		return nil, err
+	}
 	hold := holdTo(o.cores)
 	defer hold.release()
 	out := &benchResult{
 		What: o.what, Model: t.name, Synthetic: t.synthetic, Layers: prog.Module.Attrs.Int("layers", 0), Length: prog.Seq,
-		Link: o.link.String(), Cores: o.cores, Pinned: hold.pinned, CPUs: goruntime.NumCPU(), GOARCH: goruntime.GOARCH,
+		Link: o.plan.link.String(), Cores: o.cores, Pinned: hold.pinned, CPUs: goruntime.NumCPU(), GOARCH: goruntime.GOARCH,
 		Extension: prog.Extension, Plan: prog.Digest.String(), Tolerance: prog.Module.Attrs.Int("tolerance", 0),
+		Minimise: t.minimise, Private: t.coefs != "",
 	}
-	if out.Predicted, err = predictRun(prog, profile, o.link); err != nil {
+	if out.Predicted, err = predictRun(prog, profile, o.plan.link); err != nil {
 		return nil, err
 	}
 	results, err := out.measure(ctx, o, t, prog, inputs, hold, profile)
@@ -66,7 +71,7 @@ func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, 
 	if err != nil {
 		return nil, err
 	}
-	args := []string{t.plan, "-weights", t.weights, "-listen", "127.0.0.1:0", "-link", o.link.String(), "-timeout", benchTimeout.String(),
+	args := []string{t.plan, "-weights", t.weights, "-coefficients", t.coefs, "-listen", "127.0.0.1:0", "-link", o.plan.link.String(), "-timeout", benchTimeout.String(),
 		"-trust", clientID.Fingerprint().String(), "-state", server, "-report", filepath.Join(dir, "report.json")}
 	for _, s := range t.set {
 		args = append(args, "-set", s)
@@ -82,7 +87,7 @@ func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, 
 	if err := hold.self(); err != nil {
 		return nil, err
 	}
-	p := &pair{ctx: ctx, addr: srv.addr, pid: srv.cmd.Process.Pid, id: clientID, server: serverID.Fingerprint(), link: o.link}
+	p := &pair{ctx: ctx, addr: srv.addr, pid: srv.cmd.Process.Pid, id: clientID, server: serverID.Fingerprint(), link: o.plan.link}
 	st := &runtime.Store{Dir: client}
 	in, err := p.setup(st, out)
 	if err != nil {
@@ -102,7 +107,7 @@ func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, 
 		}
 		wall := time.Since(start).Seconds()
 		if len(out.Walls) == 0 || wall < out.Wall {
-			if err := predict(prog, []*runtime.Report{rep}, profile, o.link); err != nil {
+			if err := predict(prog, []*runtime.Report{rep}, profile, o.plan.link); err != nil {
 				return nil, err
 			}
 			out.take(wall, rep, prog)
@@ -264,6 +269,9 @@ func (out *benchResult) compare(t *target, prog *runtime.Program, inputs map[str
 	}
 	src, err := b.Weights(set.with("seq", prog.Seq))
 	if err != nil {
+		return err
+	}
+	if src, err = bundle.WithCoefficients(prog.Module, t.coefs, src); err != nil {
 		return err
 	}
 	values := map[string]eval.Value{}

@@ -50,7 +50,7 @@ func benchPair(o benchOptions) (*kernelResult, error) {
 		return nil, err
 	}
 	var log tail
-	cmd := exec.Command(exe, peerCommand.name, "-link", o.link.String(), "-identity", file, o.what)
+	cmd := exec.Command(exe, peerCommand.name, "-link", o.plan.link.String(), "-identity", file, o.what)
 	cmd.Stderr = &log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -74,7 +74,7 @@ func benchPair(o benchOptions) (*kernelResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := tls.Client(context.Background(), shape(o.link, raw), tls.Config{Identity: id, Peers: []tls.Fingerprint{id.Fingerprint()}})
+	conn, err := tls.Client(context.Background(), shape(o.plan.link, raw), tls.Config{Identity: id, Peers: []tls.Fingerprint{id.Fingerprint()}})
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,9 @@ import (
 	"strings"
 
 	"nimbus/backend"
+	"nimbus/backend/cost"
 	"nimbus/frontend/bundle"
+	"nimbus/internal/otparams"
 	"nimbus/ir"
 	"nimbus/ir/eval"
 	"nimbus/ir/weights"
@@ -30,6 +32,8 @@ type target struct {
 	weights   string   // name of the bundle
 	set       []string // settings of its description
 	synthetic bool     // weights
+	minimise  string   // what the plan was compiled for
+	coefs     string   // file of its private coefficients, or empty
 	// inputs are main's.
 	inputs func(prog *runtime.Program) (map[string][]uint64, error)
 }
@@ -68,7 +72,7 @@ func findTarget(ctx context.Context, o benchOptions) (*target, error) {
 		t.set = append(slices.Clone(t.set), fmt.Sprintf("layers=%d", o.layers))
 	} else if !known {
 		// An embedded model without plans is compiled like any other.
-		if names, err := embeddedPlans(o.model); err == nil && len(names) > 0 {
+		if names, err := embeddedPlans(o.model); err == nil && len(names) > 0 && !o.plan.private && o.plan.minimise == "" {
 			return embeddedTarget(o, names)
 		}
 	}
@@ -80,7 +84,10 @@ func findTarget(ctx context.Context, o benchOptions) (*target, error) {
 	if err := b.Close(); err != nil {
 		return nil, err
 	}
-	t.plan, err = cachedPlan(ctx, o, t)
+	t.minimise = o.plan.minimising()
+	if t.plan, err = cachedPlan(ctx, o, t); err == nil && o.plan.private {
+		t.coefs = t.plan + coefficientSuffix
+	}
 	return t, err
 }
 
@@ -95,7 +102,7 @@ func embeddedTarget(o benchOptions, plans []string) (*target, error) {
 		if prog.Seq < o.tokens {
 			continue
 		}
-		if o.lower.Ahead {
+		if o.plan.lower.Ahead {
 			backend.RunAhead(prog.Module)
 			h, err := home()
 			if err != nil {
@@ -108,7 +115,7 @@ func embeddedTarget(o benchOptions, plans []string) (*target, error) {
 				return nil, err
 			}
 		}
-		return &target{name: o.model, plan: n, weights: o.model, inputs: func(prog *runtime.Program) (map[string][]uint64, error) {
+		return &target{name: o.model, plan: n, weights: o.model, minimise: "bytes", inputs: func(prog *runtime.Program) (map[string][]uint64, error) {
 			files, err := modelBundle(o.model)
 			if err != nil {
 				return nil, err
@@ -143,10 +150,7 @@ func cachedPlan(ctx context.Context, o benchOptions, t *target) (string, error) 
 	if _, serr := os.Stat(t.weights); err != nil || serr != nil {
 		model = t.weights
 	}
-	args := []string{"-seq", fmt.Sprint(o.tokens), "-extension", o.lower.Extension, "-base", o.lower.Base, "-parts", fmt.Sprint(o.parts), "-range", string(o.ranges)}
-	if o.lower.Ahead {
-		args = append(args, "-offline")
-	}
+	args := append([]string{"-seq", fmt.Sprint(o.tokens)}, o.plan.args()...)
 	for _, s := range t.set {
 		args = append(args, "-set", s)
 	}
@@ -159,6 +163,13 @@ func cachedPlan(ctx context.Context, o benchOptions, t *target) (string, error) 
 	self.Close()
 	if err != nil {
 		return "", err
+	}
+	if o.plan.profile != "" {
+		profile, err := os.ReadFile(o.plan.profile)
+		if err != nil {
+			return "", err
+		}
+		digest.Write(profile)
 	}
 	stamp := fmt.Appendf(nil, "%x %s %s\n", digest.Sum(nil), model, strings.Join(args, " "))
 	name := sha256.Sum256([]byte(model + strings.Join(args, " ")))
@@ -182,6 +193,70 @@ func cachedPlan(ctx context.Context, o benchOptions, t *target) (string, error) 
 	return plan, os.WriteFile(note, stamp, 0o600)
 }
 
+// planOptions say how a plan is compiled here, and for what link.
+type planOptions struct {
+	ranges            passes.Range
+	parts             int
+	private           bool // coefficients
+	link              cost.Link
+	profile, minimise string
+	lower             backend.Options
+}
+
+func (p *planOptions) flags(fs *flag.FlagSet) {
+	p.ranges = passes.Clamped
+	fs.Var(&p.ranges, "range", "let ring widths of a plan compiled here rest on `WHAT`: proved, clamped or calibrated")
+	fs.IntVar(&p.parts, "parts", 0, "cut the layers of a plan compiled here into `N` parts that overlap (default: as nimbusc)")
+	fs.BoolVar(&p.private, "private-coefficients", false, "compile a plan that keeps cuts and coefficients of fitted functions with the server")
+	fs.BoolVar(&p.lower.Ahead, "offline", false, "make matrix products of masks before the input is known")
+	fs.StringVar(&p.lower.Extension, "extension", "", "OT extension `NAME` of a plan compiled here: "+strings.Join(otparams.Names(), ", ")+", or "+backend.AnyFerret+" (default: what suits the plan and the -link)")
+	fs.StringVar(&p.lower.Base, "base", string(otparams.Ristretto), "base OT `NAME` of a plan compiled here: ristretto or mlkem")
+	fs.Var(&p.link, "link", linkUsage+"; a plan compiled here is for it")
+	fs.StringVar(&p.minimise, "minimise", "", "compile a plan that takes least `WHAT`: bytes (the default without -link), online (with it) or all, which counts what goes ahead of the input too")
+	fs.StringVar(&p.profile, "profile", "", "write this machine's profile to `FILE`; of model and block: choose and predict by the times of the one in FILE")
+}
+
+// minimising is what a plan compiled here takes least of.
+func (p *planOptions) minimising() string {
+	switch {
+	case p.minimise != "":
+		return p.minimise
+	case p.link.String() != "none":
+		return "online"
+	}
+	return "bytes"
+}
+
+func (p *planOptions) check() error {
+	if p.parts < 0 {
+		return usagef("%d parts, expected at least one, or 0 for the default", p.parts)
+	}
+	if err := backend.CheckExtension(p.lower.Extension); err != nil {
+		return usagef("-extension: %v", err)
+	}
+	if _, err := otparams.FindBase(p.lower.Base); err != nil {
+		return usagef("-base: %v", err)
+	}
+	if _, err := backend.Minimising(p.minimising(), nil, p.link); err != nil {
+		return usagef("-minimise: %v", err)
+	}
+	return nil
+}
+
+// args are the flags that make the same options again. What is chosen by bytes
+// does not depend on a link.
+func (p *planOptions) args() []string {
+	args := []string{"-range", string(p.ranges), "-parts", fmt.Sprint(p.parts), "-extension", p.lower.Extension, "-base", p.lower.Base,
+		fmt.Sprintf("-private-coefficients=%t", p.private), fmt.Sprintf("-offline=%t", p.lower.Ahead), "-minimise", p.minimising()}
+	if p.minimising() != "bytes" {
+		args = append(args, "-link", p.link.String(), "-profile", p.profile)
+	}
+	return args
+}
+
+// coefficientSuffix follows a plan's name in that of its private coefficients.
+const coefficientSuffix = ".coefficients"
+
 // planCommand compiles a plan for a benchmark. It is a process of its own, so
 // that the compiler's memory does not count as the client's, and it is not in
 // the help: whoever wants a plan wants nimbusc.
@@ -193,23 +268,27 @@ var planCommand = &command{
 		seq := fs.Int("seq", 0, "")
 		set := settings{}
 		fs.Var(set, "set", "")
-		parts := fs.Int("parts", 0, "")
-		ranges := passes.Clamped
-		fs.Var(&ranges, "range", rangeUsage)
-		var lower backend.Options
-		extensionFlags(fs, &lower)
-		fs.BoolVar(&lower.Ahead, "offline", false, "")
+		var p planOptions
+		p.flags(fs)
 		return func(_ context.Context, args []string) error {
 			if len(args) != 1 || *out == "" {
 				return usagef("wants a model and -o")
 			}
-			if err := checkExtension(lower); err != nil {
+			if err := p.check(); err != nil {
 				return err
 			}
-			lower.Reuse = backend.DefaultReuse
-			m, err := compileBench(args[0], set, *seq, passes.Options{Margin: passes.DefaultMargin, Parts: *parts, Range: ranges}, lower)
+			m, hidden, err := compileBench(args[0], set, *seq, p)
 			if err != nil {
 				return err
+			}
+			if hidden != nil {
+				text, err := bundle.CoefficientText(m, hidden)
+				if err != nil {
+					return err
+				}
+				if err := os.WriteFile(*out+coefficientSuffix, []byte(text), 0o600); err != nil {
+					return err
+				}
 			}
 			return os.WriteFile(*out, []byte(m.String()), 0o600)
 		}
@@ -219,32 +298,44 @@ var planCommand = &command{
 // benchExamples is how many random inputs a plan is calibrated on.
 const benchExamples = 4
 
-const rangeUsage = "let ring widths of a plan compiled here rest on `WHAT`: proved, clamped or calibrated"
+// compileBench compiles a plan, and returns its private coefficients if it shall
+// have such.
+func compileBench(name string, set settings, seq int, p planOptions) (*ir.Module, weights.Map, error) {
+	profile, err := readProfile(p.profile)
+	if err != nil {
+		return nil, nil, err
+	}
+	p.lower.Reuse = backend.DefaultReuse
+	if p.lower.Objective, err = backend.Minimising(p.minimising(), profile, p.link); err != nil {
+		return nil, nil, err
+	}
 
-func compileBench(name string, set settings, seq int, how passes.Options, lower backend.Options) (*ir.Module, error) {
 	b, err := bundle.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer b.Close()
 	params := set.with("seq", seq)
 	m, err := b.Module(params)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	src, err := b.Weights(params)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	job := backend.Job{Source: src, Passes: how, Lower: lower}
+	job := backend.Job{Source: src, Passes: passes.Options{Margin: passes.DefaultMargin, Parts: p.parts, Range: p.ranges}, Lower: p.lower}
+	if p.private {
+		job.Hidden = weights.Map{}
+	}
 	for i := range benchExamples {
 		in, err := exampleInput(m, uint64(i)+1, seq-i*seq/(2*benchExamples))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		job.Examples = append(job.Examples, in)
 	}
-	return m, backend.Compile(m, job)
+	return m, job.Hidden, backend.Compile(m, job)
 }
 
 // exampleInput draws an input with the given number of tokens, the rest padding.

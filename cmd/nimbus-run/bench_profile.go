@@ -66,7 +66,7 @@ func benchProfile(o benchOptions) (*kernelResult, error) {
 	if err := r.profile.Write(&out); err != nil {
 		return nil, err
 	}
-	return r, os.WriteFile(o.profile, out.Bytes(), 0o644)
+	return r, os.WriteFile(o.plan.profile, out.Bytes(), 0o644)
 }
 
 // pairProfile runs all trials. The processors' time counts, so that other work

@@ -112,7 +112,7 @@ func (f *compileFlags) flags(fs *flag.FlagSet) {
 	fs.StringVar(&f.lower.Base, "base", string(otparams.Ristretto), "base OT `NAME`: ristretto, or mlkem, against which no quantum attack is known")
 	fs.BoolVar(&f.lower.Ahead, "offline", false, "make matrix products of masks before the input is known: less online, as much in all")
 	f.link.flags(fs, "choose what is soonest over a `LINK`")
-	fs.StringVar(&f.minimise, "minimise", "", "with -link: `WHAT` counts, online (the default) or all, which counts what goes ahead of the input too")
+	fs.StringVar(&f.minimise, "minimise", "", "`WHAT` counts: bytes (the default without -link), online (with it) or all, which counts what goes ahead of the input too")
 	fs.BoolVar(&f.lower.PublicEmbedding, "public-embedding", false, "publish the embedding tables: the client looks its rows up in the clear, and learns the tables")
 }
 
@@ -188,21 +188,8 @@ func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 		Lower:    f.lower,
 		Dump:     f.dump.dump,
 	}
-	hidden := weights.Map{}
 	if f.secret != "" {
-		if job.Pipeline, err = passes.Before(pipeline, passes.InsertTrunc.Name, passes.HideCoefficients); err != nil {
-			return nil, usageError{err}
-		}
-		job.Pipeline = append(job.Pipeline, passes.ForgetRanges)
-		job.Passes.Hidden = func(w *ir.Weight, values []float64) {
-			t := weights.Tensor{Shape: w.Type.Shape}
-			for _, x := range values {
-				t.Data = append(t.Data, float32(x))
-			}
-			hidden[w.Name] = t
-		}
-		m.source = weights.Overlay{Map: hidden, Under: m.source}
-		job.Source = m.source
+		job.Hidden = weights.Map{}
 	}
 	if len(examples) == 0 { // a program: ranges are those written in it
 		job.Passes.Observe = func(*ir.Module) (*passes.Stats, error) { return nil, nil }
@@ -211,7 +198,7 @@ func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 		return nil, budgetHint(err)
 	}
 	if f.secret != "" {
-		text, err := bundle.CoefficientText(out, hidden)
+		text, err := bundle.CoefficientText(out, job.Hidden)
 		if err == nil {
 			err = writeSecret(f.secret, text)
 		}

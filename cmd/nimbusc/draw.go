@@ -2,11 +2,11 @@ package main
 
 import (
 	"fmt"
-	"html"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
+
+	"nimbus/internal/svg"
 )
 
 // A plot is the picture of one fitted function: in the upper panel the function,
@@ -40,11 +40,7 @@ var curveInk = []string{"#d1495b", "#2e8b57", "#7f5fc5"}
 // svg draws p as one document that can also stand within a page.
 func (p plot) svg() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" font-family="sans-serif" font-size="12" fill="%s">`+"\n",
-		plotWidth, plotHeight, plotWidth, plotHeight, functionInk)
-	fmt.Fprintf(&b, "<title>%s</title>\n", html.EscapeString(p.title))
-	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#ffffff"/>`+"\n", plotWidth, plotHeight)
-	fmt.Fprintf(&b, `<text x="%d" y="18" font-size="14" font-weight="bold">%s</text>`+"\n", plotLeft, html.EscapeString(p.title))
+	svg.Page(&b, plotWidth, plotHeight, plotLeft, p.title)
 	p.legend(&b)
 
 	low, high := math.Inf(1), math.Inf(-1)
@@ -63,23 +59,24 @@ func (p plot) svg() string {
 		most = 1e-3
 	}
 	room := (high - low) * 0.06
-	upper := panel{p.lo, p.hi, low - room, high + room, plotTop, plotBottom}
-	lower := panel{p.lo, p.hi, -most * 1.1, most * 1.1, errorTop, errorBottom}
+	across := svg.Axis{Lo: p.lo, Hi: p.hi}
+	upper := svg.Panel{Left: plotLeft, Right: plotRight, Top: plotTop, Bottom: plotBottom, Across: across, Up: svg.Axis{Lo: low - room, Hi: high + room}}
+	lower := svg.Panel{Left: plotLeft, Right: plotRight, Top: errorTop, Bottom: errorBottom, Across: across, Up: svg.Axis{Lo: -most * 1.1, Hi: most * 1.1}}
 
 	p.drawDensity(&b)
 	for i, c := range p.curves {
 		for _, x := range c.cuts {
 			if x > p.lo && x < p.hi {
 				fmt.Fprintf(&b, `<path d="M%s %dV%dM%s %dV%d" stroke="%s" stroke-opacity="0.45" stroke-dasharray="2 3"/>`+"\n",
-					coord(upper.x(x)), plotTop, plotBottom, coord(upper.x(x)), errorTop, errorBottom, ink(i))
+					svg.Coord(upper.X(x)), plotTop, plotBottom, svg.Coord(upper.X(x)), errorTop, errorBottom, ink(i))
 			}
 		}
 	}
-	upper.axes(&b, false)
-	lower.axes(&b, true)
+	upper.Axes(&b, false)
+	lower.Axes(&b, true)
 	fmt.Fprintf(&b, `<text x="%d" y="%d" font-size="11">fit minus function</text>`+"\n", plotLeft, errorTop-6)
 
-	path := func(in panel, cuts []float64, f func(float64) float64, colour string, width float64, dash string) {
+	path := func(in svg.Panel, cuts []float64, f func(float64) float64, colour string, width float64, dash string) {
 		fmt.Fprintf(&b, `<path d="%s" fill="none" stroke="%s" stroke-width="%g"%s/>`+"\n", p.path(in, cuts, f), colour, width, dash)
 	}
 	path(upper, nil, p.f, functionInk, 3, ` stroke-opacity="0.55"`)
@@ -91,7 +88,7 @@ func (p plot) svg() string {
 		path(upper, c.cuts, c.at, ink(i), 1.5, dash)
 		path(lower, c.cuts, func(x float64) float64 { return c.at(x) - p.f(x) }, ink(i), 1.2, dash)
 	}
-	b.WriteString("</svg>\n")
+	svg.End(&b)
 	return b.String()
 }
 
@@ -110,19 +107,14 @@ func ink(i int) string { return curveInk[i%len(curveInk)] }
 
 // legend names what is drawn, in one line below the title.
 func (p plot) legend(b *strings.Builder) {
-	x := plotLeft
-	entry := func(colour, name string, height int) {
-		fmt.Fprintf(b, `<rect x="%d" y="%d" width="18" height="%d" fill="%s"/><text x="%d" y="38">%s</text>`+"\n",
-			x, 34-height/2, height, colour, x+23, html.EscapeString(name))
-		x += 40 + 7*len(name)
-	}
-	entry(functionInk, "function", 3)
+	keys := []svg.Key{{Colour: functionInk, Name: "function", Height: 3}}
 	for i, c := range p.curves {
-		entry(ink(i), c.name, 3)
+		keys = append(keys, svg.Key{Colour: ink(i), Name: c.name, Height: 3})
 	}
 	if p.density != nil {
-		entry(densityInk, "root of the density of its inputs", 10)
+		keys = append(keys, svg.Key{Colour: densityInk, Name: "root of the density of its inputs", Height: 10})
 	}
+	svg.Legend(b, plotLeft, keys...)
 }
 
 // drawDensity fills the upper panel's foot with the density, at its own scale.
@@ -148,7 +140,7 @@ func (p plot) drawDensity(b *strings.Builder) {
 	fmt.Fprintf(b, `<path fill="%s" d="M%d %d`, densityInk, plotLeft, plotBottom)
 	step := float64(plotRight-plotLeft) / float64(len(w))
 	for i, v := range w {
-		fmt.Fprintf(b, "V%sH%s", coord(plotBottom-v/top*(plotBottom-plotTop)*0.95), coord(plotLeft+float64(i+1)*step))
+		fmt.Fprintf(b, "V%sH%s", svg.Coord(plotBottom-v/top*(plotBottom-plotTop)*0.95), svg.Coord(plotLeft+float64(i+1)*step))
 	}
 	fmt.Fprintf(b, `V%dZ"><title>square root of the density</title></path>`+"\n", plotBottom)
 }
@@ -172,68 +164,7 @@ func (p plot) points(cuts []float64) []float64 {
 	return xs
 }
 
-func (p plot) path(in panel, cuts []float64, f func(float64) float64) string {
-	var b strings.Builder
-	for i, x := range p.points(cuts) {
-		c := 'L'
-		if i == 0 {
-			c = 'M'
-		}
-		fmt.Fprintf(&b, "%c%s %s", c, coord(in.x(x)), coord(in.y(f(x))))
-	}
-	return b.String()
+func (p plot) path(in svg.Panel, cuts []float64, f func(float64) float64) string {
+	xs := p.points(cuts)
+	return in.Line(xs, func(i int) float64 { return f(xs[i]) })
 }
-
-// A panel maps values to places between top and bottom.
-type panel struct {
-	lo, hi, low, high float64
-	top, bottom       float64
-}
-
-func (a panel) x(v float64) float64 { return plotLeft + (v-a.lo)/(a.hi-a.lo)*(plotRight-plotLeft) }
-func (a panel) y(v float64) float64 { return a.bottom - (v-a.low)/(a.high-a.low)*(a.bottom-a.top) }
-
-// axes draws the frame, ticks at round numbers, and a line at zero.
-func (a panel) axes(b *strings.Builder, names bool) {
-	fmt.Fprintf(b, `<rect x="%d" y="%s" width="%d" height="%s" fill="none" stroke="#999999"/>`+"\n",
-		plotLeft, coord(a.top), plotRight-plotLeft, coord(a.bottom-a.top))
-	if a.low < 0 && a.high > 0 {
-		fmt.Fprintf(b, `<path d="M%d %sH%d" stroke="#bbbbbb"/>`+"\n", plotLeft, coord(a.y(0)), plotRight)
-	}
-	for _, v := range ticks(a.low, a.high, 5) {
-		y := a.y(v)
-		fmt.Fprintf(b, `<path d="M%d %sh-4" stroke="#999999"/><text x="%d" y="%s" text-anchor="end" font-size="11">%s</text>`+"\n",
-			plotLeft, coord(y), plotLeft-7, coord(y+4), short(v))
-	}
-	if !names {
-		return
-	}
-	for _, v := range ticks(a.lo, a.hi, 10) {
-		x := a.x(v)
-		fmt.Fprintf(b, `<path d="M%s %sv4" stroke="#999999"/><text x="%s" y="%s" text-anchor="middle" font-size="11">%s</text>`+"\n",
-			coord(x), coord(a.bottom), coord(x), coord(a.bottom+17), short(v))
-	}
-}
-
-// ticks are about n round numbers between lo and hi.
-func ticks(lo, hi float64, n int) []float64 {
-	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/float64(n))))
-	for _, f := range []float64{2, 2.5, 2} {
-		if (hi-lo)/step > float64(n) {
-			step *= f
-		}
-	}
-	var out []float64
-	for i := math.Ceil(lo / step); i*step <= hi*(1+1e-12); i++ {
-		out = append(out, i*step)
-	}
-	return out
-}
-
-// coord is a place, with a tenth of a pixel.
-func coord(x float64) string {
-	return strings.TrimSuffix(strconv.FormatFloat(x, 'f', 1, 64), ".0")
-}
-
-// short is a number as a person would write it.
-func short(x float64) string { return strconv.FormatFloat(x+0, 'g', 4, 64) }

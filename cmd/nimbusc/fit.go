@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"nimbus/internal/svg"
 	"nimbus/ir"
 	"nimbus/passes"
 )
@@ -242,7 +243,7 @@ func (f *fits) print(w io.Writer, preset *passes.Preset) {
 	rows := [][]string{head}
 	for _, l := range f.Fits {
 		row := []string{placeText(l.Layer, l.Part), l.Function, fmt.Sprintf("[%g, %g]", l.Interval[0], l.Interval[1]),
-			fmt.Sprint(l.Inputs), percent(l.Outside), fmt.Sprint(len(l.Cuts)), short(l.Budget), errorText(l.Expected), errorText(l.Worst)}
+			fmt.Sprint(l.Inputs), percent(l.Outside), fmt.Sprint(len(l.Cuts)), svg.Short(l.Budget), errorText(l.Expected), errorText(l.Worst)}
 		if p := l.Preset; p != nil {
 			row = append(row, fmt.Sprint(len(p.Cuts)), errorText(p.Expected), errorText(p.Worst))
 		} else if preset != nil {

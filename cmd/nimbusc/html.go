@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"nimbus/internal/svg"
 	"nimbus/ir"
 	"nimbus/ir/plan"
 	"nimbus/passes"
@@ -206,7 +207,7 @@ func bars(lines []partLine) string {
 	}
 	width, height := barName+len(columns)*barStep, 30+len(lines)*barLine+26
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" font-family="sans-serif" font-size="12" fill="#333333">`+"\n", width, height, width, height)
+	svg.Begin(&b, width, height)
 	for i, l := range lines {
 		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", barName-8, 30+i*barLine+14, html.EscapeString(placeText(l.Layer, l.Part)))
 	}
@@ -225,10 +226,10 @@ func bars(lines []partLine) string {
 					continue
 				}
 				w := part / most * barFull
-				fmt.Fprintf(&b, `<rect x="%s" y="%d" width="%s" height="%d" fill="%s"/>`+"\n", coord(from), y+2, coord(max(w, 0.5)), barLine-5, barInk[k])
+				fmt.Fprintf(&b, `<rect x="%s" y="%d" width="%s" height="%d" fill="%s"/>`+"\n", svg.Coord(from), y+2, svg.Coord(max(w, 0.5)), barLine-5, barInk[k])
 				from += w
 			}
-			fmt.Fprintf(&b, `<text x="%s" y="%d">%s</text>`+"\n", coord(from+6), y+15, col.text(l.price))
+			fmt.Fprintf(&b, `<text x="%s" y="%d">%s</text>`+"\n", svg.Coord(from+6), y+15, col.text(l.price))
 		}
 	}
 	y := height - 8
@@ -236,6 +237,6 @@ func bars(lines []partLine) string {
 		x := barName + k*200
 		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="12" height="10" fill="%s"/><text x="%d" y="%d">%s</text>`+"\n", x, y-9, barInk[k], x+17, y, name)
 	}
-	b.WriteString("</svg>\n")
+	svg.End(&b)
 	return b.String()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -46,14 +47,21 @@ func (f *linkFlags) machine() (*cost.Profile, error) {
 // objective is what to minimise: time over the link, or bytes if no link is
 // given.
 func (f *linkFlags) objective(minimise string) (backend.Objective, error) {
-	switch {
-	case minimise != "" && !f.given:
-		return backend.Objective{}, usagef("-minimise goes with -link: without a link, plans take the fewest bytes")
-	case minimise != "" && minimise != "online" && minimise != "all":
-		return backend.Objective{}, usagef("-minimise is online or all, got %q", minimise)
-	case !f.given:
-		return backend.Objective{}, nil
+	byDefault := "bytes"
+	if f.given {
+		byDefault = "online"
+	}
+	minimise = cmp.Or(minimise, byDefault)
+	if !f.given && minimise != byDefault {
+		return backend.Objective{}, usagef("-minimise %s goes with -link: without a link, plans take the fewest bytes", minimise)
 	}
 	p, err := f.machine()
-	return backend.Objective{Profile: p, Link: f.link, All: minimise == "all"}, err
+	if err != nil {
+		return backend.Objective{}, err
+	}
+	o, err := backend.Minimising(minimise, p, f.link)
+	if err != nil {
+		return o, usagef("-minimise: %v", err)
+	}
+	return o, nil
 }
