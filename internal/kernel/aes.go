@@ -3,6 +3,7 @@ package kernel
 import (
 	"crypto/cipher"
 	"fmt"
+	"math/bits"
 )
 
 // A Stream is the AES-128-CTR key stream of one key from a given counter on. It
@@ -26,17 +27,32 @@ func (s *Stream) XOR(dst, src []byte) { s.ctr.XORKeyStream(dst, src) }
 
 // Expand fills dst with the first len(dst) bytes of the stream of key at counter 0: a
 // one-time pad of any length from a one-time 128-bit key. It costs some 50 ns
-// more than the bytes themselves with 512-bit AES instructions, and 300 ns
+// more than the bytes themselves with vector instructions, and 300 ns
 // without.
-func Expand(dst []byte, key Block) { expand(bestAES, dst, key) }
-
-func expand(unit aesUnit, dst []byte, key Block) {
+func Expand(dst []byte, key Block) {
 	clear(dst)
-	if unit == wideAES {
-		expandWide(dst, key)
+	if best == plain {
+		NewStream(key, Block{}).XOR(dst, dst)
 		return
 	}
-	NewStream(key, Block{}).XOR(dst, dst)
+	// The fold of one stream, which is its only row as well.
+	var s schedule
+	expandKey(&s, &key)
+	var counters [FoldChunk / BlockBytes]Block
+	for block := uint64(0); len(dst) > 0; block += FoldChunk / BlockBytes {
+		n := min(FoldChunk, len(dst))
+		for i := range (n + BlockBytes - 1) / BlockBytes {
+			counters[i][1] = bits.ReverseBytes64(block + uint64(i))
+		}
+		if n == FoldChunk {
+			fold512(&dst[0], &dst[0], 0, &s, 0, 1, 0, &counters)
+		} else {
+			var last [FoldChunk]byte
+			fold512(&last[0], &last[0], 0, &s, 0, 1, 0, &counters)
+			copy(dst, last[:])
+		}
+		dst = dst[n:]
+	}
 }
 
 // A Doubler is the length-doubling generator of the trees that stretch seeds:

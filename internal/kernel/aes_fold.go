@@ -15,20 +15,16 @@ type Streams struct {
 	k     int
 	first int // 1 if stream 0 is unknown, which then counts as zero
 
-	// plain or wide is used. Streams are in the order of the Gray code, without
-	// the unknown one.
-	plain    []cipher.Stream
-	wide     wideStreams
-	position Block // counter of wide, big-endian words: high, low
+	// streams or keys are used. Both are in the order of the Gray code, without the
+	// unknown one.
+	streams  []cipher.Stream
+	keys     []schedule
+	position Block // counter of keys, big-endian words: high, low
 }
 
 // NewStreams starts len(keys) = 2^k streams, k >= 1. If punctured is set,
 // stream 0 is zero, whatever keys[0].
 func NewStreams(keys []Block, iv Block, punctured bool) *Streams {
-	return newStreams(bestAES, keys, iv, punctured)
-}
-
-func newStreams(unit aesUnit, keys []Block, iv Block, punctured bool) *Streams {
 	k := bits.Len(uint(len(keys))) - 1
 	if k < 1 || len(keys) != 1<<k {
 		panic(fmt.Sprintf("kernel: internal error: %d streams, not a power of two", len(keys)))
@@ -37,18 +33,15 @@ func newStreams(unit aesUnit, keys []Block, iv Block, punctured bool) *Streams {
 	if punctured {
 		s.first = 1
 	}
-	ordered := make([]Block, 0, len(keys))
+	s.position = Block{bits.ReverseBytes64(iv[0]), bits.ReverseBytes64(iv[1])}
 	for i := s.first; i < len(keys); i++ {
-		ordered = append(ordered, keys[i^i>>1])
-	}
-	if unit == wideAES {
-		s.position = Block{bits.ReverseBytes64(iv[0]), bits.ReverseBytes64(iv[1])}
-		s.wide = newWideStreams(ordered)
-		return s
-	}
-	for _, key := range ordered {
-		var b [BlockBytes]byte
-		s.plain = append(s.plain, cipher.NewCTR(newAES(key), iv.Append(b[:0])))
+		key := &keys[i^i>>1]
+		if best == plain {
+			s.streams = append(s.streams, NewStream(*key, iv).ctr)
+			continue
+		}
+		s.keys = append(s.keys, schedule{})
+		expandKey(&s.keys[len(s.keys)-1], key)
 	}
 	return s
 }
@@ -80,17 +73,32 @@ func (s *Streams) Fold(u, rows []byte, stride, n int) {
 	for b := range s.k {
 		clear(rows[b*stride:][:room])
 	}
-	if s.plain == nil {
-		s.foldWide(u[:room], rows, stride, n)
+	if s.keys != nil {
+		var counters [FoldChunk / BlockBytes]Block
+		for at := 0; at < n; at += FoldChunk {
+			s.counters(&counters)
+			fold512(&u[at], &rows[at], stride, &s.keys[0], s.first, len(s.keys), s.k-1, &counters)
+			s.advance(min(FoldChunk, n-at) / BlockBytes)
+		}
 		return
 	}
 	u = u[:n]
 	clear(u)
-	for j, stream := range s.plain {
+	for j, stream := range s.streams {
 		stream.XORKeyStream(u, u)
 		level := min(bits.TrailingZeros(uint(j+s.first+1)), s.k-1)
 		row := rows[level*stride:][:n]
 		subtle.XORBytes(row, row, u)
+	}
+}
+
+// fold512 sets the 512 bytes at u to the sum of n streams, n > 0, and adds the partial sums to the rows: stream j's goes
+// to the row of the trailing zeros of first+j+1, at most row top.
+func fold512(u, rows *byte, stride int, keys *schedule, first, n, top int, counters *[FoldChunk / BlockBytes]Block) {
+	if best >= avx512 {
+		foldWide(u, rows, stride, keys, first, n, top, counters)
+	} else {
+		foldNarrow(u, rows, stride, keys, first, n, top, counters)
 	}
 }
 

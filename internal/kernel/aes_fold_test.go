@@ -32,12 +32,12 @@ func FuzzFold(f *testing.F) {
 func checkFold(t *testing.T, k int, iv Block, punctured bool, steps []int) {
 	t.Helper()
 	keys := randomBlocks(uint64(k), 1<<k)
-	for unit := plainAES; unit <= bestAES; unit++ {
+	eachLevel(func(l level) {
 		single := make([]*Stream, len(keys))
 		for x, key := range keys {
 			single[x] = NewStream(key, iv)
 		}
-		s := newStreams(unit, keys, iv, punctured)
+		s := NewStreams(keys, iv, punctured)
 		for _, n := range steps {
 			room := (n + FoldChunk - 1) / FoldChunk * FoldChunk
 			stride := room + 64
@@ -59,33 +59,33 @@ func checkFold(t *testing.T, k int, iv Block, punctured bool, steps []int) {
 				}
 			}
 			if !bytes.Equal(u[:n], sum) {
-				t.Fatalf("unit %d, k = %d, punctured %v: wrong sum of %d bytes", unit, k, punctured, n)
+				t.Fatalf("%v, k = %d, punctured %v: wrong sum of %d bytes", l, k, punctured, n)
 			}
 			for b := range k {
 				if !bytes.Equal(rows[b*stride:][:n], want[b*stride:][:n]) {
-					t.Fatalf("unit %d, k = %d, punctured %v: wrong row %d of %d bytes", unit, k, punctured, b, n)
+					t.Fatalf("%v, k = %d, punctured %v: wrong row %d of %d bytes", l, k, punctured, b, n)
 				}
 				if tail := rows[b*stride+room:][:stride-room]; !bytes.Equal(tail, bytes.Repeat([]byte{7}, stride-room)) {
-					t.Fatalf("unit %d, k = %d: wrote behind row %d", unit, k, b)
+					t.Fatalf("%v, k = %d: wrote behind row %d", l, k, b)
 				}
 			}
 		}
-	}
+	})
 }
 
 func BenchmarkFold(b *testing.B) {
 	const n = 2048
 	for _, k := range []int{2, 4, 8} {
 		u, rows := make([]byte, n), make([]byte, k*(n+64))
-		for unit := plainAES; unit <= bestAES; unit++ {
-			s := newStreams(unit, randomBlocks(1, 1<<k), Block{}, false)
-			b.Run(fmt.Sprintf("k=%d/unit=%d", k, unit), func(b *testing.B) {
+		b.Run(fmt.Sprintf("k=%d", k), func(b *testing.B) {
+			benchLevels(b, func(b *testing.B) {
+				s := NewStreams(randomBlocks(1, 1<<k), Block{}, false)
 				for b.Loop() {
 					s.Fold(u, rows, n+64, n)
 				}
 				// 128/k digits make a COT of each bit.
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n*8)*float64(128/k), "ns/COT")
 			})
-		}
+		})
 	}
 }

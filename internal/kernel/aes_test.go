@@ -65,29 +65,31 @@ func TestDoubler(t *testing.T) {
 	}
 }
 
-// TestExpandUnits holds the units equal.
-func TestExpandUnits(t *testing.T) {
+// TestExpandLevels holds the levels equal.
+func TestExpandLevels(t *testing.T) {
 	for n := range 1100 {
 		want, got := make([]byte, n), bytes.Repeat([]byte{3}, n+1)
-		expand(plainAES, want, Block{8, uint64(n)})
-		for unit := plainAES + 1; unit <= bestAES; unit++ {
-			expand(unit, got[:n], Block{8, uint64(n)})
-			if !bytes.Equal(got[:n], want) || got[n] != 3 {
-				t.Fatalf("unit %d: %d bytes differ from the plain unit", unit, n)
+		eachLevel(func(l level) {
+			if l == plain {
+				Expand(want, Block{8, uint64(n)})
 			}
-		}
+			Expand(got[:n], Block{8, uint64(n)})
+			if !bytes.Equal(got[:n], want) || got[n] != 3 {
+				t.Fatalf("%v: %d bytes differ from the plain level", l, n)
+			}
+		})
 	}
 }
 
 func BenchmarkExpand(b *testing.B) {
-	for unit := plainAES; unit <= bestAES; unit++ {
-		for _, n := range []int{344, 2048} {
-			dst := make([]byte, n)
-			b.Run(fmt.Sprintf("unit=%d/%d", unit, n), func(b *testing.B) {
+	for _, n := range []int{344, 2048} {
+		dst := make([]byte, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			benchLevels(b, func(b *testing.B) {
 				for b.Loop() {
-					expand(unit, dst, Block{1})
+					Expand(dst, Block{1})
 				}
 			})
-		}
+		})
 	}
 }

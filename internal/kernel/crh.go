@@ -66,9 +66,16 @@ type CRH struct {
 	schedule schedule     // the same, where it is used instead
 }
 
+// A schedule is the eleven round keys of AES-128, for the levels other than plain.
+type schedule [11]Block
+
 // NewCRH returns the hash for a session's public salt.
 func NewCRH(salt Block) *CRH {
-	return &CRH{epochs: newAES(salt), schedule: newSchedule(salt)}
+	h := &CRH{epochs: newAES(salt)}
+	if best > plain {
+		expandKey(&h.schedule, &salt)
+	}
+	return h
 }
 
 // HashBlocks sets dst[j] = H(tweak0+j, src[j]). The slices have equal length
@@ -84,38 +91,22 @@ func (h *CRH) HashGroups(dst, src []Block, group int, tweak0 uint64) {
 	if len(dst) != len(src) || group < 1 || len(src)%group != 0 {
 		panic(fmt.Sprintf("kernel: internal error: hash of %d blocks into %d by groups of %d", len(src), len(dst), group))
 	}
-	h.hashGroups(bestAES, dst, src, group, tweak0)
-}
-
-// An aesUnit is a way to compute AES. All give the same bytes; tests compare
-// them.
-type aesUnit int
-
-const (
-	plainAES  aesUnit = iota // crypto/aes, block by block: any machine
-	narrowAES                // 128-bit instructions, 8 blocks at a time
-	wideAES                  // 512-bit instructions, 16 blocks at a time
-)
-
-// A schedule is the eleven round keys of AES-128, for the units other than the
-// plain one.
-type schedule [11]Block
-
-func (h *CRH) hashGroups(unit aesUnit, dst, src []Block, group int, tweak uint64) {
 	for len(src) > 0 {
 		// As many groups as this epoch's key may still hash.
-		n := int(1<<epochBits-tweak&(1<<epochBits-1)) * group
+		n := int(1<<epochBits-tweak0&(1<<epochBits-1)) * group
 		n = min(n, len(src))
-		hashUnit(unit, dst[:n], src[:n], group, tweak, h.key(tweak>>epochBits))
+		hashEpoch(dst[:n], src[:n], group, tweak0, h.key(tweak0>>epochBits))
 		dst, src = dst[n:], src[n:]
-		tweak += uint64(n / group)
+		tweak0 += uint64(n / group)
 	}
 }
 
 // key returns the key of π in an epoch.
 func (h *CRH) key(epoch uint64) Block {
-	if bestAES != plainAES {
-		return h.schedule.encrypt(Block{epoch})
+	if best > plain {
+		b := Block{epoch}
+		encryptBlock(&b, &h.schedule)
+		return b
 	}
 	var b [BlockBytes]byte
 	binary.LittleEndian.PutUint64(b[:], epoch)
@@ -123,11 +114,70 @@ func (h *CRH) key(epoch uint64) Block {
 	return LoadBlock(b[:])
 }
 
+// hashEpoch hashes blocks of one epoch, with the key of its π.
+func hashEpoch(dst, src []Block, group int, tweak uint64, key Block) {
+	lanes := 8
+	switch best {
+	case plain:
+		hashEpochGo(dst, src, group, tweak, newAES(key))
+		return
+	case avx512:
+		lanes = 16
+	}
+	hash := func(dst, src []Block, n int, s *schedule, offset *[16]Block, tweak, step uint64) {
+		if lanes == 16 {
+			hash16(&dst[0], &src[0], n, s, offset, tweak, step)
+		} else {
+			hash8(&dst[0], &src[0], n, s, offset, tweak, step)
+		}
+	}
+	var s schedule
+	expandKey(&s, &key)
+	var offset [16]Block
+	switch {
+	case lanes%group == 0: // every batch holds the same number of groups
+		for i := range lanes {
+			offset[i][0] = uint64(i / group)
+		}
+		if n := len(src) / lanes; n > 0 {
+			step := uint64(lanes / group)
+			hash(dst, src, n, &s, &offset, tweak, step)
+			dst, src = dst[n*lanes:], src[n*lanes:]
+			tweak += uint64(n) * step
+		}
+	case group%lanes == 0:
+		for ; len(src) > 0; tweak++ {
+			hash(dst, src, group/lanes, &s, &offset, tweak, 0)
+			dst, src = dst[group:], src[group:]
+		}
+	default:
+		at := 0 // the place of src[0] in its group
+		for len(src) >= lanes {
+			for i := range lanes {
+				offset[i][0] = uint64((at + i) / group)
+			}
+			hash(dst, src, 1, &s, &offset, tweak, 0)
+			dst, src = dst[lanes:], src[lanes:]
+			tweak += uint64((at + lanes) / group)
+			at = (at + lanes) % group
+		}
+		for i := range lanes {
+			offset[i][0] = uint64((at + i) / group)
+		}
+	}
+	if len(src) > 0 {
+		var rest [16]Block
+		copy(rest[:], src)
+		hash(rest[:], rest[:], 1, &s, &offset, tweak, 0)
+		copy(dst, rest[:])
+	}
+}
+
 // hashBatch is the number of blocks whose AES calls are interleaved, so that
 // the processor's AES units see independent work.
 const hashBatch = 8
 
-func hashEpoch(dst, src []Block, group int, tweak uint64, pi cipher.Block) {
+func hashEpochGo(dst, src []Block, group int, tweak uint64, pi cipher.Block) {
 	var once, twice [hashBatch * BlockBytes]byte
 	inGroup := 0
 	for len(src) > 0 {

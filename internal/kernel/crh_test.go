@@ -136,62 +136,64 @@ func TestBlockPrintsNothing(t *testing.T) {
 	}
 }
 
-// TestHashUnits holds every AES unit of this machine equal to the plain one.
-func TestHashUnits(t *testing.T) {
+// TestHashLevels holds every level of this machine equal to the plain one.
+func TestHashLevels(t *testing.T) {
 	h := NewCRH(Block{5, 6})
 	for n := range 71 {
 		for _, group := range []int{1, 2, 3, 4, 5, 8, 9, 16, 24, 32, 35} {
 			if n%group == 0 {
 				for _, tweak := range []uint64{0, 250, 1<<63 + 255, ^uint64(0) - 3} {
-					checkUnits(t, h, n, group, tweak)
+					checkLevels(t, h, n, group, tweak)
 				}
 			}
 		}
 	}
 	for group := 1; group <= 48; group++ {
-		checkUnits(t, h, 300*group, group, uint64(group)<<32+77)
+		checkLevels(t, h, 300*group, group, uint64(group)<<32+77)
 	}
 }
 
-func FuzzHashUnits(f *testing.F) {
+func FuzzHashLevels(f *testing.F) {
 	f.Add(uint64(1), uint16(300), uint8(1), uint64(200))
 	f.Add(uint64(2), uint16(20), uint8(16), ^uint64(0))
 	f.Fuzz(func(t *testing.T, salt uint64, groups uint16, group uint8, tweak uint64) {
 		g := int(group)%40 + 1
-		checkUnits(t, NewCRH(Block{salt}), int(groups)%600*g, g, tweak)
+		checkLevels(t, NewCRH(Block{salt}), int(groups)%600*g, g, tweak)
 	})
 }
 
-func checkUnits(t *testing.T, h *CRH, n, group int, tweak uint64) {
+func checkLevels(t *testing.T, h *CRH, n, group int, tweak uint64) {
 	t.Helper()
 	src := randomBlocks(uint64(n), n)
 	want := make([]Block, n)
-	h.hashGroups(plainAES, want, src, group, tweak)
-	for unit := plainAES + 1; unit <= bestAES; unit++ {
+	eachLevel(func(l level) {
+		if l == plain {
+			h.HashGroups(want, src, group, tweak)
+		}
 		got := make([]Block, n+1)
-		h.hashGroups(unit, got[:n], src, group, tweak)
+		h.HashGroups(got[:n], src, group, tweak)
 		if !slices.Equal(got[:n], want) || got[n] != (Block{}) {
-			t.Fatalf("unit %d: %d blocks by %d from tweak %d differ from the plain unit", unit, n, group, tweak)
+			t.Fatalf("%v: %d blocks by %d from tweak %d differ from the plain level", l, n, group, tweak)
 		}
 		copy(got, src)
-		h.hashGroups(unit, got[:n], got[:n], group, tweak)
+		h.HashGroups(got[:n], got[:n], group, tweak)
 		if !slices.Equal(got[:n], want) {
-			t.Fatalf("unit %d: %d blocks by %d from tweak %d differ in place", unit, n, group, tweak)
+			t.Fatalf("%v: %d blocks by %d from tweak %d differ in place", l, n, group, tweak)
 		}
-	}
+	})
 }
 
 func BenchmarkHash(b *testing.B) {
 	x := make([]Block, 8192)
 	h := NewCRH(Block{1, 2})
-	for unit := plainAES; unit <= bestAES; unit++ {
-		for _, group := range []int{1, 16} {
-			b.Run(fmt.Sprintf("unit=%d/group=%d", unit, group), func(b *testing.B) {
+	for _, group := range []int{1, 16} {
+		b.Run(fmt.Sprintf("group=%d", group), func(b *testing.B) {
+			benchLevels(b, func(b *testing.B) {
 				for b.Loop() {
-					h.hashGroups(unit, x, x, group, 7)
+					h.HashGroups(x, x, group, 7)
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(x)), "ns/hash")
 			})
-		}
+		})
 	}
 }

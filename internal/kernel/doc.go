@@ -11,7 +11,8 @@
 // [Streams], [Doubler] and [LocalCode] (the generators of OT extension),
 // [Transpose128], [Combine].
 //
-// The assembly is written by the program in asm, a module of its own.
+// The assembly is written by the program in asm, a module of its own, for two
+// [level]s of processors; -tags purego does without.
 package kernel
 
 //go:generate go -C asm run .

@@ -5,14 +5,10 @@ import (
 	"math"
 )
 
-// The matrix product of doubles works on tiles of doubleRows × doubleCols, over
-// panels of b of doubleDepth rows (32 KiB), which stay in the first-level cache
-// while every row of a goes over them.
-const (
-	doubleRows  = 8
-	doubleCols  = 16
-	doubleDepth = 256
-)
+// The matrix product of doubles works on tiles, over panels of b of doubleDepth
+// rows (at most 32 KiB), which stay in the first-level cache while every row of a
+// goes over them.
+const doubleDepth = 256
 
 // A Factor is what the second factor of a product of doubles may be stored as.
 type Factor interface{ float64 | float32 | int32 }
@@ -29,31 +25,44 @@ func MatMulDouble[F Factor](dst, a []float64, b []F, m, k, n, lo, hi int) {
 	for i := range m {
 		clear(dst[i*n+lo : i*n+hi])
 	}
+	tile := doubleTile(best)
 	rows, cols := 0, lo // what the vector kernel does of the result
-	if vectorDouble {
-		rows, cols = m/doubleRows*doubleRows, lo+(hi-lo)/doubleCols*doubleCols
+	if tile.rows > 0 {
+		rows, cols = m/tile.rows*tile.rows, lo+(hi-lo)/tile.cols*tile.cols
 	}
 	if rows > 0 && cols > lo {
-		matMulTiles(dst, a, b, rows, lo, cols, k, n)
+		matMulTiles(dst, a, b, tile, rows, lo, cols, k, n)
 	}
 	matMulDouble(dst, a, b, 0, rows, cols, hi, k, n)
 	matMulDouble(dst, a, b, rows, m, lo, hi, k, n)
 }
 
+// A doubleShape is the size of the tile of a level's kernel.
+type doubleShape struct{ rows, cols int }
+
+func doubleTile(l level) doubleShape {
+	return [...]doubleShape{plain: {}, avx2: {4, 8}, avx512: {8, 16}}[l]
+}
+
 // matMulTiles adds to columns lo to hi of the first rows of dst.
-func matMulTiles[F Factor](dst, a []float64, b []F, rows, lo, hi, k, n int) {
-	var panel [doubleDepth * doubleCols]float64
+func matMulTiles[F Factor](dst, a []float64, b []F, tile doubleShape, rows, lo, hi, k, n int) {
+	var panel [doubleDepth * 16]float64
 	for p := 0; p < k; p += doubleDepth {
 		depth := min(doubleDepth, k-p)
-		for j := lo; j < hi; j += doubleCols {
+		for j := lo; j < hi; j += tile.cols {
 			for r := range depth {
-				to, from := (*[doubleCols]float64)(panel[r*doubleCols:]), (*[doubleCols]F)(b[(p+r)*n+j:])
+				to, from := panel[r*tile.cols:][:tile.cols], b[(p+r)*n+j:][:tile.cols]
 				for c := range to {
 					to[c] = float64(from[c])
 				}
 			}
-			for i := 0; i < rows; i += doubleRows {
-				doubleTile(&dst[i*n+j], n*8, &a[i*k+p], k*8, &panel[0], depth)
+			for i := 0; i < rows; i += tile.rows {
+				d, x := &dst[i*n+j], &a[i*k+p]
+				if tile.rows == 8 {
+					doubleTile8x16(d, n*8, x, k*8, &panel[0], depth)
+				} else {
+					doubleTile4x8(d, n*8, x, k*8, &panel[0], depth)
+				}
 			}
 		}
 	}
@@ -80,7 +89,7 @@ func matMulDouble[F Factor](dst, a []float64, b []F, lo, hi, j0, j1, k, n int) {
 func Doubles(dst []float64, x []uint64, width int) float64 {
 	x = x[:len(dst)]
 	shift, top, done := 64-width, 0.0, 0
-	if vectorDouble {
+	if best >= avx512 {
 		if done = len(dst) / lanes * lanes; done > 0 {
 			top = toDoubles(&dst[0], &x[0], done, uint64(shift))
 		}
@@ -96,7 +105,7 @@ func Doubles(dst []float64, x []uint64, width int) float64 {
 func FromDoubles(dst []uint64, x []float64, width int) {
 	x = x[:len(dst)]
 	mask, done := ^uint64(0)>>(64-width), 0
-	if vectorDouble {
+	if best >= avx512 {
 		if done = len(dst) / lanes * lanes; done > 0 {
 			fromDoubles(&dst[0], &x[0], done, mask)
 		}

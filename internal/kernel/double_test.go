@@ -10,7 +10,9 @@ import (
 
 // TestMatMulDouble: the same bits as the plain loop, whatever the shape, the
 // columns and what the second factor is stored as.
-func TestMatMulDouble(t *testing.T) {
+func TestMatMulDouble(t *testing.T) { runLevels(t, testMatMulShapes) }
+
+func testMatMulShapes(t *testing.T) {
 	for _, s := range [][5]int{{0, 3, 4, 0, 4}, {1, 1, 1, 0, 1}, {8, 0, 16, 0, 16}, {8, 1, 16, 0, 16}, {9, 5, 17, 0, 17}, {7, 300, 33, 0, 33},
 		{16, 256, 32, 0, 32}, {16, 256, 32, 16, 32}, {17, 513, 40, 0, 40}, {17, 513, 40, 3, 37}, {64, 70, 15, 0, 15}, {9, 5, 17, 4, 4}} {
 		testMatMulDouble(t, s, func(x float64) float64 { return x })
@@ -51,7 +53,9 @@ func doubles(r *rand.Rand, n int) []float64 {
 }
 
 // TestDoubles converts there and back at every width.
-func TestDoubles(t *testing.T) {
+func TestDoubles(t *testing.T) { runLevels(t, testDoubles) }
+
+func testDoubles(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for width := 1; width <= 64; width++ {
 		for _, n := range []int{0, 1, 7, 8, 9, 40} {
@@ -97,10 +101,12 @@ func BenchmarkMatMulDouble(b *testing.B) {
 		m, k, n := s[0], s[1], s[2]
 		x, y, z := doubles(r, m*k), doubles(r, k*n), make([]float64, m*n)
 		b.Run(fmt.Sprintf("%dx%dx%d", m, k, n), func(b *testing.B) {
-			for b.Loop() {
-				MatMulDouble(z, x, y, m, k, n, 0, n)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*m*k*n), "ns/mac")
+			benchLevels(b, func(b *testing.B) {
+				for b.Loop() {
+					MatMulDouble(z, x, y, m, k, n, 0, n)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*m*k*n), "ns/mac")
+			})
 		})
 	}
 }

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 )
 
@@ -57,26 +58,36 @@ func padded(n int) int { return (n + lanes - 1) / lanes * lanes }
 // Scalars holds an m×k matrix of multipliers for [MulAdd]: groups of eight rows interleaved, in Montgomery form of the
 // kernel that will read them, the last group filled with zeros.
 type Scalars struct {
-	M, K   int
-	data   []uint64 // [padded(M)/8][K][8]
-	vector bool     // multiplied by 2^104, else by 2^64
+	M, K  int
+	data  []uint64 // [padded(M)/8][K][8]
+	level level    // of the kernel that reads it
+}
+
+// level is that of the kernel which serves q here.
+func (m Modulus) level() level {
+	switch {
+	case best >= avx512 && m.Q < 1<<52:
+		return avx512
+	case best >= avx2 && m.Q < 1<<51:
+		return avx2
+	}
+	return plain
 }
 
 // NewScalars packs x[m][k], whose rows are stride apart and hold signed numbers, modulo q.
 func NewScalars(x []int64, m, k, stride int, q Modulus) *Scalars {
-	return newScalars(x, m, k, stride, q, vectorKernel && q.Q < 1<<52)
-}
-
-func newScalars(x []int64, m, k, stride int, q Modulus, vector bool) *Scalars {
-	s := &Scalars{M: m, K: k, data: make([]uint64, padded(m)*k), vector: vector}
+	s := &Scalars{M: m, K: k, data: make([]uint64, padded(m)*k), level: q.level()}
 	more := q.Mont(1 << 40) // times 2^40 on top of 2^64
 	for i := range m {
 		group := s.data[i/lanes*lanes*k+i%lanes:]
 		for j, v := range x[i*stride : i*stride+k] {
 			r := q.MontSigned(v)
-			if vector {
+			switch s.level {
+			case avx512: // in form of 2^104
 				hi, lo := bits.Mul64(r, more)
 				r = q.Reduce(hi, lo)
+			case avx2:
+				r = math.Float64bits(float64(r))
 			}
 			group[j*lanes] = r
 		}
@@ -148,16 +159,22 @@ func MulAdd(dst *Residues, x *Scalars, p *Panels, from, to int, q Modulus) {
 	if x.K != p.K || p.K > q.MaxInner() || dst.M != x.M || dst.Cols != p.Cols || from < 0 || to > p.Count() {
 		panic(fmt.Sprintf("kernel: internal error: scalars %d×%d, panels %d×%d, residues %d×%d", x.M, x.K, p.K, p.Cols, dst.M, dst.Cols))
 	}
+	if p.K == 0 {
+		return
+	}
 	size := p.K * lanes
 	for c := from; c < to; c++ {
 		panel := p.data[c*size : (c+1)*size]
 		for i := 0; i < x.M; i += lanes {
 			xs := x.data[i*p.K : i*p.K+size]
 			d := dst.data[i*dst.stride+c*lanes:]
-			if x.vector {
+			switch x.level {
+			case avx512:
 				_ = d[(lanes-1)*dst.stride+lanes-1]
-				tileVector(d, dst.stride, xs, panel, q)
-			} else {
+				mulAdd8x8(&d[0], dst.stride*8, &xs[0], &panel[0], p.K, q.Q, q.inv)
+			case avx2:
+				tileDoubles(d, dst.stride, xs, panel, min(lanes, x.M-i), q)
+			default:
 				tileGo(d, dst.stride, xs, panel, min(lanes, x.M-i), q)
 			}
 		}
@@ -175,6 +192,31 @@ func tileGo(d []uint64, stride int, x, c []uint64, rows int, q Modulus) {
 			e = e[stride:]
 			e[0] = q.add(e[0], q.Reduce(h10, l10))
 			e[1] = q.add(e[1], q.Reduce(h11, l11))
+		}
+	}
+}
+
+// tileDoubles is tileGo for q below 2^51 over the doubles of x, four rows and columns at a time.
+//
+// A product ab < 2^102 is taken apart by two fused multiply-adds: 2^103 + ab, rounded, is 2^103 + h·2^51, as doubles
+// there lie 2^51 apart, and what is left of ab is a number r of magnitude up to 2^50, which a double holds exactly. Both
+// numbers are summed up as the integers that their doubles' bits are: those of 2^103 + h·2^51 are those of 2^103, plus h;
+// those of 1.5·2^52 + r are those of 1.5·2^52, plus r.
+func tileDoubles(d []uint64, stride int, x, c []uint64, rows int, q Modulus) {
+	k := uint64(len(c) / lanes)
+	highs, lows := k*math.Float64bits(1<<103), k*math.Float64bits(3<<51)
+	var sums [4][2][4]uint64
+	for r := 0; r < rows; r += 4 {
+		for o := 0; o < lanes; o += 4 {
+			sums4x4(&sums, &x[r], &c[o], len(c)/lanes)
+			for i := range min(4, rows-r) {
+				e := (*[4]uint64)(d[(r+i)*stride+o:])
+				for j := range e {
+					h, s := sums[i][0][j]-highs, sums[i][1][j]-lows
+					lo, carry := bits.Add64(h<<51, s, 0)
+					e[j] = q.add(e[j], q.Reduce(h>>13+uint64(int64(s)>>63)+carry, lo))
+				}
+			}
 		}
 	}
 }

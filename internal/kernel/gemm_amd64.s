@@ -228,3 +228,77 @@ end:
 	ADDQ        CX, AX
 	VZEROUPPER
 	RET
+
+// func sums4x4(sums *[4][2][4]uint64, x *uint64, c *uint64, k int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sums4x4(SB), NOSPLIT, $0-32
+	MOVQ         sums+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         c+16(FP), DX
+	MOVQ         k+24(FP), BX
+	VBROADCASTSD sumsBig<>+0(SB), Y0
+	VBROADCASTSD sumsBoth<>+0(SB), Y1
+	VBROADCASTSD sumsSmall<>+0(SB), Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y10, Y10, Y10
+
+loop:
+	VPOR         (DX), Y2, Y11
+	VSUBPD       Y2, Y11, Y11
+	VBROADCASTSD (CX), Y12
+	VMOVAPD      Y0, Y13
+	VFMADD231PD  Y11, Y12, Y13
+	VPADDQ       Y13, Y3, Y3
+	VSUBPD       Y13, Y1, Y13
+	VFMADD231PD  Y11, Y12, Y13
+	VPADDQ       Y13, Y7, Y7
+	VBROADCASTSD 8(CX), Y12
+	VMOVAPD      Y0, Y13
+	VFMADD231PD  Y11, Y12, Y13
+	VPADDQ       Y13, Y4, Y4
+	VSUBPD       Y13, Y1, Y13
+	VFMADD231PD  Y11, Y12, Y13
+	VPADDQ       Y13, Y8, Y8
+	VBROADCASTSD 16(CX), Y12
+	VMOVAPD      Y0, Y13
+	VFMADD231PD  Y11, Y12, Y13
+	VPADDQ       Y13, Y5, Y5
+	VSUBPD       Y13, Y1, Y13
+	VFMADD231PD  Y11, Y12, Y13
+	VPADDQ       Y13, Y9, Y9
+	VBROADCASTSD 24(CX), Y12
+	VMOVAPD      Y0, Y13
+	VFMADD231PD  Y11, Y12, Y13
+	VPADDQ       Y13, Y6, Y6
+	VSUBPD       Y13, Y1, Y13
+	VFMADD231PD  Y11, Y12, Y13
+	VPADDQ       Y13, Y10, Y10
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         BX
+	JNZ          loop
+	VMOVDQU      Y3, (AX)
+	VMOVDQU      Y7, 32(AX)
+	VMOVDQU      Y4, 64(AX)
+	VMOVDQU      Y8, 96(AX)
+	VMOVDQU      Y5, 128(AX)
+	VMOVDQU      Y9, 160(AX)
+	VMOVDQU      Y6, 192(AX)
+	VMOVDQU      Y10, 224(AX)
+	VZEROUPPER
+	RET
+
+DATA sumsBig<>+0(SB)/8, $(10141204801825835000000000000000.0)
+GLOBL sumsBig<>(SB), RODATA|NOPTR, $8
+
+DATA sumsBoth<>+0(SB)/8, $(10141204801825842000000000000000.0)
+GLOBL sumsBoth<>(SB), RODATA|NOPTR, $8
+
+DATA sumsSmall<>+0(SB)/8, $(4503599627370496.0)
+GLOBL sumsSmall<>(SB), RODATA|NOPTR, $8

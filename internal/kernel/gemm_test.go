@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-var gemmModuli = []uint64{3, 17, 0x3ffffffffc001, 0x3fffffffcc001, 0xffffffffff001, 0xffffffff00001, 1<<60 - 1}
+var gemmModuli = []uint64{3, 17, 0x3ffffffffc001, 0x3fffffffcc001, 0x7ffffffffffff, 0x8000000000001, 0xffffffffff001, 0xffffffff00001, 1<<60 - 1}
 
 // mulAddTwin is MulAdd, one product at a time.
 func mulAddTwin(dst []uint64, stride int, x []int64, m, k, xstride int, c [][]uint64, q uint64) {
@@ -42,15 +42,6 @@ func TestModulus(t *testing.T) {
 	}
 }
 
-// kernels are the ways to multiply that this machine has.
-func kernels(q uint64) map[string]bool {
-	k := map[string]bool{"plain": false}
-	if vectorKernel && q < 1<<52 {
-		k["vector"] = true
-	}
-	return k
-}
-
 // compare runs every kernel and the twin on one product and reports the first difference.
 func compare(t *testing.T, r *rand.Rand, q uint64, m, k, cols int, extreme bool) {
 	t.Helper()
@@ -83,30 +74,27 @@ func compare(t *testing.T, r *rand.Rand, q uint64, m, k, cols int, extreme bool)
 	}
 	want := append([]uint64(nil), start...)
 	mulAddTwin(want, cols, x, m, k, k+3, c, q)
-	for name, vector := range kernels(q) {
+	eachLevel(func(l level) {
 		got := NewResidues(m, cols)
 		for i := range m {
 			copy(got.Row(i), start[i*cols:])
 		}
-		xs := newScalars(x, m, k, k+3, mod, vector)
+		xs := NewScalars(x, m, k, k+3, mod)
 		half := p.Count() / 2
 		MulAdd(got, xs, p, 0, half, mod)
 		MulAdd(got, xs, p, half, p.Count(), mod)
 		for i := range m {
 			for j, v := range got.Row(i) {
 				if v != want[i*cols+j] {
-					t.Fatalf("%s q=%#x %d×%d×%d: element %d,%d is %d, twin has %d", name, q, m, k, cols, i, j, v, want[i*cols+j])
+					t.Fatalf("%v q=%#x %d×%d×%d: element %d,%d is %d, twin has %d", l, q, m, k, cols, i, j, v, want[i*cols+j])
 				}
 			}
 		}
-	}
+	})
 }
 
 func TestMulAddAgainstTwin(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	if !vectorKernel {
-		t.Log("no vector kernel on this machine")
-	}
 	for _, q := range gemmModuli {
 		for _, s := range []struct{ m, k, cols int }{{1, 1, 1}, {1, 2, 3}, {2, 3, 2}, {3, 5, 7}, {5, 8, 10}, {8, 15, 9}, {9, 4, 16}, {17, 3, 25}} {
 			compare(t, r, q, s.m, s.k, s.cols, false)
@@ -144,14 +132,12 @@ func BenchmarkMulAdd(b *testing.B) {
 	for i := range p.data {
 		p.data[i] = uint64(i) * 0x9e3779b97f4a7c15 % mod.Q
 	}
-	for name, vector := range kernels(mod.Q) {
-		b.Run(name, func(b *testing.B) {
-			xs := newScalars(x, m, k, k, mod, vector)
-			dst := NewResidues(m, cols)
-			for b.Loop() {
-				MulAdd(dst, xs, p, 0, p.Count(), mod)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(m*k*cols), "ns/mac")
-		})
-	}
+	benchLevels(b, func(b *testing.B) {
+		xs := NewScalars(x, m, k, k, mod)
+		dst := NewResidues(m, cols)
+		for b.Loop() {
+			MulAdd(dst, xs, p, 0, p.Count(), mod)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(m*k*cols), "ns/mac")
+	})
 }

@@ -55,7 +55,17 @@ func (c *LocalCode) refill() {
 	c.chunk, c.left = c.chunk+1, codeChunk
 }
 
-// gatherGo is [gather] anywhere.
+// gather adds to dst[i] the elements of secret that the ith 32 bytes of rows name.
+func gather(dst, secret []Block, rows []byte) {
+	if best < avx2 || len(dst) == 0 {
+		gatherGo(dst, secret, rows)
+		return
+	}
+	_ = rows[len(dst)*rowBytes-1]
+	gather10(&dst[0], len(dst), &secret[0], uint32(len(secret)-1)*BlockBytes, &rows[0])
+}
+
+// gatherGo is gather anywhere.
 func gatherGo(dst, secret []Block, rows []byte) {
 	mask := uint32(len(secret) - 1)
 	for i := range dst {

@@ -21,7 +21,7 @@ type NTT struct {
 // NewNTT prepares the transform, or returns nil where there is none: on a machine without the vector kernel, for a prime of
 // 52 bits or more, below 64 coefficients. q must be 1 mod 2n.
 func NewNTT(q uint64, n int) *NTT {
-	if !vectorKernel || q >= 1<<52 || n < 64 || q%uint64(2*n) != 1 {
+	if best < avx512 || q >= 1<<52 || n < 64 || q%uint64(2*n) != 1 {
 		return nil
 	}
 	t := &NTT{n: n, q: q, inv: NewModulus(q).inv}

@@ -29,7 +29,7 @@ func (p *Panels) SetWords(k, col int, src []byte, q Modulus) bool {
 	mask := ^uint64(0) >> bits.LeadingZeros64(q.Q)
 	at := p.data[(col/lanes*p.K+k)*lanes:]
 	_, _ = at[(groups-1)*p.K*lanes+lanes-1], src[64*groups-1]
-	if vectorPanels {
+	if best >= avx512 {
 		return panelWords(&at[0], p.K*64, &src[0], groups, mask, q.Q) == 0
 	}
 	var bad uint64
@@ -85,7 +85,7 @@ func (p *Panels) SetStored(k, col, n int, lo, high []byte, s *Stored, i int) boo
 	at := p.data[(col/lanes*p.K+k)*lanes:]
 	_, _, _ = at[(groups-1)*p.K*lanes+lanes-1], lo[64*groups-1], high[s.High*groups-1]
 	q, c, b := uint64(1)<<s.length-s.fold[i], s.fold[i], s.length
-	if vectorPanels {
+	if best >= avx512 {
 		f := storedConstants{
 			high: uint64(1)<<s.High - 1, down: uint64(b - s.Drop), up: uint64(64 + s.Drop - b), drop: uint64(s.Drop), half: s.half,
 			mask: uint64(1)<<b - 1, fold: c, fold52: c << (52 - b), length: uint64(b), q: q, bytes: uint64(1)<<s.High - 1,

@@ -9,21 +9,8 @@ import (
 	"testing"
 )
 
-// withPanels runs f with every way to spread rows that this machine has.
-func withPanels(t *testing.T, f func(t *testing.T)) {
-	have := vectorPanels
-	t.Cleanup(func() { vectorPanels = have })
-	for name, on := range map[string]bool{"plain": false, "vector": true} {
-		if on && !have {
-			continue
-		}
-		vectorPanels = on
-		t.Run(name, f)
-	}
-}
-
 func TestSetWords(t *testing.T) {
-	withPanels(t, func(t *testing.T) {
+	runLevels(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 5))
 		for _, q := range []uint64{0x3ffffffffc001, 0xffffffffff001, 1<<60 - 1} {
 			mod := NewModulus(q)
@@ -59,7 +46,7 @@ func TestSetWords(t *testing.T) {
 }
 
 func TestSetStored(t *testing.T) {
-	withPanels(t, func(t *testing.T) {
+	runLevels(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 6))
 		qs := []uint64{0x3ffffffffc001, 0x3fffffffcc001}
 		product := new(big.Int).Mul(new(big.Int).SetUint64(qs[0]), new(big.Int).SetUint64(qs[1]))

@@ -1,7 +1,7 @@
 package kernel
 
 // Low52 says whether this machine has the kernel of [AddProduct].
-var Low52 = vectorKernel
+var Low52 = best >= avx512
 
 // AddProduct adds to eight rows of eight numbers, stride apart in dst, the product of a[8][k] and b[k][8], modulo any
 // power of two up to 2^52: of each operand the low 52 bits count, of each sum the low 52 bits are right. Both operands

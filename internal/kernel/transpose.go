@@ -12,12 +12,21 @@ func Transpose128(dst []Block, src []byte, stride int) {
 	if len(dst)%64 != 0 || stride < len(dst)/8 || len(dst) > 0 && len(src) < 127*stride+len(dst)/8 {
 		panic(fmt.Sprintf("kernel: internal error: transpose of %d columns from %d bytes with stride %d", len(dst), len(src), stride))
 	}
-	if bitVectors {
-		transposeVector(dst, src, stride)
+	switch {
+	case best >= avx512 && len(dst) > 0:
+		transposeTiles(&dst[0], &src[0], stride, len(dst)/64)
 		return
+	case best >= avx2 && len(dst) >= wideColumns:
+		tiles := len(dst) / wideColumns
+		var scratch [128][4]uint64
+		transposeWide(&dst[0], &src[0], stride, tiles, &scratch)
+		dst, src = dst[tiles*wideColumns:], src[tiles*wideColumns/8:]
 	}
 	transposeGo(dst, src, stride)
 }
+
+// wideColumns is the number of columns that transposeWide does at a time.
+const wideColumns = 256
 
 func transposeGo(dst []Block, src []byte, stride int) {
 	var a [64]uint64

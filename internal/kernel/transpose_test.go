@@ -6,9 +6,11 @@ import (
 	"testing"
 )
 
-func TestTranspose128(t *testing.T) {
+func TestTranspose128(t *testing.T) { runLevels(t, testTranspose) }
+
+func testTranspose(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, test := range []struct{ n, stride int }{{0, 0}, {64, 8}, {128, 16}, {192, 33}, {1024, 192}} {
+	for _, test := range []struct{ n, stride int }{{0, 0}, {64, 8}, {128, 16}, {192, 33}, {1024, 192}, {1216, 152}} {
 		src := make([]byte, 128*test.stride)
 		for i := range src {
 			src[i] = byte(rng.Uint32())
@@ -56,24 +58,25 @@ func TestTransposeTwin(t *testing.T) {
 		for i := range src {
 			src[i] = byte(rng.Uint32())
 		}
-		got, want := make([]Block, n+1), make([]Block, n)
-		Transpose128(got[:n], src, stride)
+		want := make([]Block, n)
 		transposeGo(want, src, stride)
-		if !slices.Equal(got[:n], want) || got[n] != (Block{}) {
-			t.Fatalf("%d columns with stride %d differ from the twin", n, stride)
-		}
+		eachLevel(func(l level) {
+			got := make([]Block, n+1)
+			Transpose128(got[:n], src, stride)
+			if !slices.Equal(got[:n], want) || got[n] != (Block{}) {
+				t.Fatalf("%v: %d columns with stride %d differ from the twin", l, n, stride)
+			}
+		})
 	}
 }
 
 func BenchmarkTranspose128(b *testing.B) {
 	const n = 16384
 	x, src := make([]Block, n), make([]byte, 128*(n/8+64))
-	for name, transpose := range map[string]func([]Block, []byte, int){"best": Transpose128, "go": transposeGo} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				transpose(x, src, n/8+64)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/column")
-		})
-	}
+	benchLevels(b, func(b *testing.B) {
+		for b.Loop() {
+			Transpose128(x, src, n/8+64)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/column")
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+	"github.com/mmcloughlin/avo/x86"
 )
 
 // A file is an assembly file in the making.
@@ -60,6 +61,20 @@ func vectors(n int, kind func() reg.VecVirtual) []reg.VecVirtual {
 
 // at is the memory disp bytes behind where base points.
 func at(base reg.Register, disp int) operand.Mem { return operand.Mem{Base: base, Disp: disp} }
+
+// zero clears a vector.
+func (f *file) zero(v reg.VecVirtual) {
+	if v.Size() < 64 {
+		f.VPXOR(v, v, v)
+		return
+	}
+	i, err := x86.VPXORQ(v, v, v)
+	if err != nil {
+		panic(err)
+	}
+	i.CancellingInputs = true // avo knows that of VPXOR alone
+	f.Instruction(i)
+}
 
 // loop repeats body n times, n > 0.
 func (f *file) loop(label string, n reg.Register, body func()) {

@@ -26,14 +26,19 @@ func cpu(f *file) {
 
 // gemm has the modular matrix product.
 func gemm(f *file) {
+	mulAdd8x8(f)
+	sums4x4(f)
+}
+
+func mulAdd8x8(f *file) {
 	f.function("mulAdd8x8")
 	dst, stride, x, c, k := f.argument("dst"), f.argument("stride"), f.argument("x"), f.argument("c"), f.argument("k")
 	q := f.everywhere("q", f.ZMM())
 	inv := f.everywhere("inv", f.ZMM())
 	zero := f.ZMM()
-	f.VPXORQ(zero, zero, zero)
+	f.zero(zero)
 	// The sums of a row are lo + hi·2^52.
-	lo, hi, column := vectors(8, f.ZMM), vectors(8, f.ZMM), f.ZMM()
+	lo, hi, row := vectors(8, f.ZMM), vectors(8, f.ZMM), f.ZMM()
 	for i := range lo {
 		f.VMOVDQA64(zero, lo[i])
 		f.VMOVDQA64(zero, hi[i])
@@ -41,10 +46,10 @@ func gemm(f *file) {
 	f.TESTQ(k, k)
 	f.JZ(operand.LabelRef("end"))
 	f.loop("loop", k, func() {
-		f.VMOVDQU64(at(c, 0), column)
+		f.VMOVDQU64(at(c, 0), row)
 		for i := range lo {
-			f.VPMADD52LUQ_BCST(at(x, 8*i), column, lo[i])
-			f.VPMADD52HUQ_BCST(at(x, 8*i), column, hi[i])
+			f.VPMADD52LUQ_BCST(at(x, 8*i), row, lo[i])
+			f.VPMADD52HUQ_BCST(at(x, 8*i), row, hi[i])
 		}
 		f.ADDQ(operand.Imm(64), x)
 		f.ADDQ(operand.Imm(64), c)
@@ -74,6 +79,69 @@ func gemm(f *file) {
 		f.VPSUBQ(q, hi, u)
 		f.VPMINUQ(u, hi, hi)
 		f.VMOVDQU64(hi, at(dst, 0))
+		f.ADDQ(stride, dst)
+	}
+	f.end()
+}
+
+func sums4x4(f *file) {
+	f.function("sums4x4")
+	sums, x, c, k := f.argument("sums"), f.argument("x"), f.argument("c"), f.argument("k")
+	constant := func(name string, v float64) reg.VecVirtual {
+		r := f.YMM()
+		f.VBROADCASTSD(f.ConstData(name, operand.F64(v)), r)
+		return r
+	}
+	big := constant("sumsBig", 1<<103)
+	both := constant("sumsBoth", 1<<103+3<<51)
+	small := constant("sumsSmall", 1<<52) // its bits, and a number in the lower ones, are 2^52 and the number
+	highs, lows, row := vectors(4, f.YMM), vectors(4, f.YMM), f.YMM()
+	for i := range highs {
+		f.zero(highs[i])
+		f.zero(lows[i])
+	}
+	f.loop("loop", k, func() {
+		f.VPOR(at(c, 0), small, row)
+		f.VSUBPD(small, row, row)
+		for i := range highs {
+			a, high := f.YMM(), f.YMM()
+			f.VBROADCASTSD(at(x, 8*i), a)
+			f.VMOVAPD(big, high)
+			f.VFMADD231PD(row, a, high)
+			f.VPADDQ(high, highs[i], highs[i])
+			f.VSUBPD(high, both, high)
+			f.VFMADD231PD(row, a, high)
+			f.VPADDQ(high, lows[i], lows[i])
+		}
+		f.ADDQ(operand.Imm(64), x)
+		f.ADDQ(operand.Imm(64), c)
+	})
+	for i := range highs {
+		f.VMOVDQU(highs[i], at(sums, 64*i))
+		f.VMOVDQU(lows[i], at(sums, 64*i+32))
+	}
+	f.end()
+}
+
+// product has the matrix product modulo powers of two.
+func product(f *file) {
+	f.function("addProduct8x8")
+	dst, stride, a, b, k := f.argument("dst"), f.argument("stride"), f.argument("a"), f.argument("b"), f.argument("k")
+	sums, row := vectors(8, f.ZMM), f.ZMM()
+	for _, s := range sums {
+		f.zero(s)
+	}
+	f.loop("loop", k, func() {
+		f.VMOVDQU64(at(b, 0), row)
+		for i, s := range sums {
+			f.VPMADD52LUQ_BCST(at(a, 8*i), row, s)
+		}
+		f.ADDQ(operand.Imm(64), a)
+		f.ADDQ(operand.Imm(64), b)
+	})
+	for _, s := range sums {
+		f.VPADDQ(at(dst, 0), s, s)
+		f.VMOVDQU64(s, at(dst, 0))
 		f.ADDQ(stride, dst)
 	}
 	f.end()

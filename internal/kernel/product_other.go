@@ -1,7 +1,0 @@
-//go:build !amd64 || purego
-
-package kernel
-
-func addProduct8x8(dst *uint64, stride int, a, b *uint64, k int) {
-	panic("kernel: internal error: no vector kernel")
-}

@@ -1,7 +1,0 @@
-//go:build !amd64 || purego
-
-package kernel
-
-const bitVectors = false
-
-func transposeVector([]Block, []byte, int) {}
