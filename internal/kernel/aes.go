@@ -3,7 +3,6 @@ package kernel
 import (
 	"crypto/cipher"
 	"fmt"
-	"math/bits"
 )
 
 // A Stream is the AES-128-CTR key stream of one key from a given counter on. It
@@ -30,28 +29,31 @@ func (s *Stream) XOR(dst, src []byte) { s.ctr.XORKeyStream(dst, src) }
 // more than the bytes themselves with vector instructions, and 300 ns
 // without.
 func Expand(dst []byte, key Block) {
-	clear(dst)
 	if best == plain {
+		clear(dst)
 		NewStream(key, Block{}).XOR(dst, dst)
 		return
 	}
-	// The fold of one stream, which is its only row as well.
 	var s schedule
 	expandKey(&s, &key)
-	var counters [FoldChunk / BlockBytes]Block
-	for block := uint64(0); len(dst) > 0; block += FoldChunk / BlockBytes {
-		n := min(FoldChunk, len(dst))
-		for i := range (n + BlockBytes - 1) / BlockBytes {
-			counters[i][1] = bits.ReverseBytes64(block + uint64(i))
-		}
-		if n == FoldChunk {
-			fold512(&dst[0], &dst[0], 0, &s, 0, 1, 0, &counters)
-		} else {
-			var last [FoldChunk]byte
-			fold512(&last[0], &last[0], 0, &s, 0, 1, 0, &counters)
-			copy(dst, last[:])
-		}
-		dst = dst[n:]
+	const chunk = 512
+	whole := len(dst) / chunk
+	if whole > 0 {
+		stream(&dst[0], whole, &s, 0)
+	}
+	if rest := dst[whole*chunk:]; len(rest) > 0 {
+		var last [chunk]byte
+		stream(&last[0], 1, &s, uint64(whole)*(chunk/BlockBytes))
+		copy(rest, last[:])
+	}
+}
+
+// stream sets chunks times 512 bytes of dst to the key stream from counter from on.
+func stream(dst *byte, chunks int, s *schedule, from uint64) {
+	if best >= avx512 {
+		streamWide(dst, chunks, s, from)
+	} else {
+		streamNarrow(dst, chunks, s, from)
 	}
 }
 

@@ -907,3 +907,449 @@ stream:
 	JNZ             part
 	VZEROUPPER
 	RET
+
+DATA streamNarrowFirst<>+0(SB)/8, $+0
+DATA streamNarrowFirst<>+8(SB)/8, $+0
+DATA streamNarrowFirst<>+16(SB)/8, $+0
+DATA streamNarrowFirst<>+24(SB)/8, $+1
+DATA streamNarrowFirst<>+32(SB)/8, $+0
+DATA streamNarrowFirst<>+40(SB)/8, $+2
+DATA streamNarrowFirst<>+48(SB)/8, $+0
+DATA streamNarrowFirst<>+56(SB)/8, $+3
+GLOBL streamNarrowFirst<>(SB), RODATA|NOPTR, $64
+
+DATA streamNarrowNext<>+0(SB)/8, $+0
+DATA streamNarrowNext<>+8(SB)/8, $+1
+DATA streamNarrowNext<>+16(SB)/8, $+0
+DATA streamNarrowNext<>+24(SB)/8, $+1
+DATA streamNarrowNext<>+32(SB)/8, $+0
+DATA streamNarrowNext<>+40(SB)/8, $+1
+DATA streamNarrowNext<>+48(SB)/8, $+0
+DATA streamNarrowNext<>+56(SB)/8, $+1
+GLOBL streamNarrowNext<>(SB), RODATA|NOPTR, $64
+
+DATA streamNarrowSwap<>+0(SB)/1, $0x00
+DATA streamNarrowSwap<>+1(SB)/1, $0x01
+DATA streamNarrowSwap<>+2(SB)/1, $0x02
+DATA streamNarrowSwap<>+3(SB)/1, $0x03
+DATA streamNarrowSwap<>+4(SB)/1, $0x04
+DATA streamNarrowSwap<>+5(SB)/1, $0x05
+DATA streamNarrowSwap<>+6(SB)/1, $0x06
+DATA streamNarrowSwap<>+7(SB)/1, $0x07
+DATA streamNarrowSwap<>+8(SB)/1, $0x0f
+DATA streamNarrowSwap<>+9(SB)/1, $0x0e
+DATA streamNarrowSwap<>+10(SB)/1, $0x0d
+DATA streamNarrowSwap<>+11(SB)/1, $0x0c
+DATA streamNarrowSwap<>+12(SB)/1, $0x0b
+DATA streamNarrowSwap<>+13(SB)/1, $0x0a
+DATA streamNarrowSwap<>+14(SB)/1, $0x09
+DATA streamNarrowSwap<>+15(SB)/1, $0x08
+DATA streamNarrowSwap<>+16(SB)/1, $0x00
+DATA streamNarrowSwap<>+17(SB)/1, $0x01
+DATA streamNarrowSwap<>+18(SB)/1, $0x02
+DATA streamNarrowSwap<>+19(SB)/1, $0x03
+DATA streamNarrowSwap<>+20(SB)/1, $0x04
+DATA streamNarrowSwap<>+21(SB)/1, $0x05
+DATA streamNarrowSwap<>+22(SB)/1, $0x06
+DATA streamNarrowSwap<>+23(SB)/1, $0x07
+DATA streamNarrowSwap<>+24(SB)/1, $0x0f
+DATA streamNarrowSwap<>+25(SB)/1, $0x0e
+DATA streamNarrowSwap<>+26(SB)/1, $0x0d
+DATA streamNarrowSwap<>+27(SB)/1, $0x0c
+DATA streamNarrowSwap<>+28(SB)/1, $0x0b
+DATA streamNarrowSwap<>+29(SB)/1, $0x0a
+DATA streamNarrowSwap<>+30(SB)/1, $0x09
+DATA streamNarrowSwap<>+31(SB)/1, $0x08
+DATA streamNarrowSwap<>+32(SB)/1, $0x00
+DATA streamNarrowSwap<>+33(SB)/1, $0x01
+DATA streamNarrowSwap<>+34(SB)/1, $0x02
+DATA streamNarrowSwap<>+35(SB)/1, $0x03
+DATA streamNarrowSwap<>+36(SB)/1, $0x04
+DATA streamNarrowSwap<>+37(SB)/1, $0x05
+DATA streamNarrowSwap<>+38(SB)/1, $0x06
+DATA streamNarrowSwap<>+39(SB)/1, $0x07
+DATA streamNarrowSwap<>+40(SB)/1, $0x0f
+DATA streamNarrowSwap<>+41(SB)/1, $0x0e
+DATA streamNarrowSwap<>+42(SB)/1, $0x0d
+DATA streamNarrowSwap<>+43(SB)/1, $0x0c
+DATA streamNarrowSwap<>+44(SB)/1, $0x0b
+DATA streamNarrowSwap<>+45(SB)/1, $0x0a
+DATA streamNarrowSwap<>+46(SB)/1, $0x09
+DATA streamNarrowSwap<>+47(SB)/1, $0x08
+DATA streamNarrowSwap<>+48(SB)/1, $0x00
+DATA streamNarrowSwap<>+49(SB)/1, $0x01
+DATA streamNarrowSwap<>+50(SB)/1, $0x02
+DATA streamNarrowSwap<>+51(SB)/1, $0x03
+DATA streamNarrowSwap<>+52(SB)/1, $0x04
+DATA streamNarrowSwap<>+53(SB)/1, $0x05
+DATA streamNarrowSwap<>+54(SB)/1, $0x06
+DATA streamNarrowSwap<>+55(SB)/1, $0x07
+DATA streamNarrowSwap<>+56(SB)/1, $0x0f
+DATA streamNarrowSwap<>+57(SB)/1, $0x0e
+DATA streamNarrowSwap<>+58(SB)/1, $0x0d
+DATA streamNarrowSwap<>+59(SB)/1, $0x0c
+DATA streamNarrowSwap<>+60(SB)/1, $0x0b
+DATA streamNarrowSwap<>+61(SB)/1, $0x0a
+DATA streamNarrowSwap<>+62(SB)/1, $0x09
+DATA streamNarrowSwap<>+63(SB)/1, $0x08
+GLOBL streamNarrowSwap<>(SB), RODATA|NOPTR, $64
+
+// func streamNarrow(dst *byte, chunks int, s *schedule, from uint64)
+// Requires: AES, AVX, AVX2
+TEXT ·streamNarrow(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         chunks+8(FP), CX
+	MOVQ         s+16(FP), DX
+	VPBROADCASTQ from+24(FP), X0
+	VPSLLDQ      $0x08, X0, X0
+	VPADDQ       streamNarrowFirst<>+0(SB), X0, X0
+	VMOVDQU      streamNarrowNext<>+0(SB), X1
+	VMOVDQU      streamNarrowSwap<>+0(SB), X2
+	SHLQ         $0x02, CX
+
+loop:
+	VPSHUFB     X2, X0, X3
+	VPADDQ      X1, X0, X0
+	VPSHUFB     X2, X0, X4
+	VPADDQ      X1, X0, X0
+	VPSHUFB     X2, X0, X5
+	VPADDQ      X1, X0, X0
+	VPSHUFB     X2, X0, X6
+	VPADDQ      X1, X0, X0
+	VPSHUFB     X2, X0, X7
+	VPADDQ      X1, X0, X0
+	VPSHUFB     X2, X0, X8
+	VPADDQ      X1, X0, X0
+	VPSHUFB     X2, X0, X9
+	VPADDQ      X1, X0, X0
+	VPSHUFB     X2, X0, X10
+	VPADDQ      X1, X0, X0
+	VPXOR       (DX), X3, X3
+	VPXOR       (DX), X4, X4
+	VPXOR       (DX), X5, X5
+	VPXOR       (DX), X6, X6
+	VPXOR       (DX), X7, X7
+	VPXOR       (DX), X8, X8
+	VPXOR       (DX), X9, X9
+	VPXOR       (DX), X10, X10
+	VAESENC     16(DX), X3, X3
+	VAESENC     16(DX), X4, X4
+	VAESENC     16(DX), X5, X5
+	VAESENC     16(DX), X6, X6
+	VAESENC     16(DX), X7, X7
+	VAESENC     16(DX), X8, X8
+	VAESENC     16(DX), X9, X9
+	VAESENC     16(DX), X10, X10
+	VAESENC     32(DX), X3, X3
+	VAESENC     32(DX), X4, X4
+	VAESENC     32(DX), X5, X5
+	VAESENC     32(DX), X6, X6
+	VAESENC     32(DX), X7, X7
+	VAESENC     32(DX), X8, X8
+	VAESENC     32(DX), X9, X9
+	VAESENC     32(DX), X10, X10
+	VAESENC     48(DX), X3, X3
+	VAESENC     48(DX), X4, X4
+	VAESENC     48(DX), X5, X5
+	VAESENC     48(DX), X6, X6
+	VAESENC     48(DX), X7, X7
+	VAESENC     48(DX), X8, X8
+	VAESENC     48(DX), X9, X9
+	VAESENC     48(DX), X10, X10
+	VAESENC     64(DX), X3, X3
+	VAESENC     64(DX), X4, X4
+	VAESENC     64(DX), X5, X5
+	VAESENC     64(DX), X6, X6
+	VAESENC     64(DX), X7, X7
+	VAESENC     64(DX), X8, X8
+	VAESENC     64(DX), X9, X9
+	VAESENC     64(DX), X10, X10
+	VAESENC     80(DX), X3, X3
+	VAESENC     80(DX), X4, X4
+	VAESENC     80(DX), X5, X5
+	VAESENC     80(DX), X6, X6
+	VAESENC     80(DX), X7, X7
+	VAESENC     80(DX), X8, X8
+	VAESENC     80(DX), X9, X9
+	VAESENC     80(DX), X10, X10
+	VAESENC     96(DX), X3, X3
+	VAESENC     96(DX), X4, X4
+	VAESENC     96(DX), X5, X5
+	VAESENC     96(DX), X6, X6
+	VAESENC     96(DX), X7, X7
+	VAESENC     96(DX), X8, X8
+	VAESENC     96(DX), X9, X9
+	VAESENC     96(DX), X10, X10
+	VAESENC     112(DX), X3, X3
+	VAESENC     112(DX), X4, X4
+	VAESENC     112(DX), X5, X5
+	VAESENC     112(DX), X6, X6
+	VAESENC     112(DX), X7, X7
+	VAESENC     112(DX), X8, X8
+	VAESENC     112(DX), X9, X9
+	VAESENC     112(DX), X10, X10
+	VAESENC     128(DX), X3, X3
+	VAESENC     128(DX), X4, X4
+	VAESENC     128(DX), X5, X5
+	VAESENC     128(DX), X6, X6
+	VAESENC     128(DX), X7, X7
+	VAESENC     128(DX), X8, X8
+	VAESENC     128(DX), X9, X9
+	VAESENC     128(DX), X10, X10
+	VAESENC     144(DX), X3, X3
+	VAESENC     144(DX), X4, X4
+	VAESENC     144(DX), X5, X5
+	VAESENC     144(DX), X6, X6
+	VAESENC     144(DX), X7, X7
+	VAESENC     144(DX), X8, X8
+	VAESENC     144(DX), X9, X9
+	VAESENC     144(DX), X10, X10
+	VAESENCLAST 160(DX), X3, X3
+	VAESENCLAST 160(DX), X4, X4
+	VAESENCLAST 160(DX), X5, X5
+	VAESENCLAST 160(DX), X6, X6
+	VAESENCLAST 160(DX), X7, X7
+	VAESENCLAST 160(DX), X8, X8
+	VAESENCLAST 160(DX), X9, X9
+	VAESENCLAST 160(DX), X10, X10
+	VMOVDQU     X3, (AX)
+	VMOVDQU     X4, 16(AX)
+	VMOVDQU     X5, 32(AX)
+	VMOVDQU     X6, 48(AX)
+	VMOVDQU     X7, 64(AX)
+	VMOVDQU     X8, 80(AX)
+	VMOVDQU     X9, 96(AX)
+	VMOVDQU     X10, 112(AX)
+	ADDQ        $0x00000080, AX
+	DECQ        CX
+	JNZ         loop
+	VZEROUPPER
+	RET
+
+DATA streamWideFirst<>+0(SB)/8, $+0
+DATA streamWideFirst<>+8(SB)/8, $+0
+DATA streamWideFirst<>+16(SB)/8, $+0
+DATA streamWideFirst<>+24(SB)/8, $+1
+DATA streamWideFirst<>+32(SB)/8, $+0
+DATA streamWideFirst<>+40(SB)/8, $+2
+DATA streamWideFirst<>+48(SB)/8, $+0
+DATA streamWideFirst<>+56(SB)/8, $+3
+GLOBL streamWideFirst<>(SB), RODATA|NOPTR, $64
+
+DATA streamWideNext<>+0(SB)/8, $+0
+DATA streamWideNext<>+8(SB)/8, $+4
+DATA streamWideNext<>+16(SB)/8, $+0
+DATA streamWideNext<>+24(SB)/8, $+4
+DATA streamWideNext<>+32(SB)/8, $+0
+DATA streamWideNext<>+40(SB)/8, $+4
+DATA streamWideNext<>+48(SB)/8, $+0
+DATA streamWideNext<>+56(SB)/8, $+4
+GLOBL streamWideNext<>(SB), RODATA|NOPTR, $64
+
+DATA streamWideSwap<>+0(SB)/1, $0x00
+DATA streamWideSwap<>+1(SB)/1, $0x01
+DATA streamWideSwap<>+2(SB)/1, $0x02
+DATA streamWideSwap<>+3(SB)/1, $0x03
+DATA streamWideSwap<>+4(SB)/1, $0x04
+DATA streamWideSwap<>+5(SB)/1, $0x05
+DATA streamWideSwap<>+6(SB)/1, $0x06
+DATA streamWideSwap<>+7(SB)/1, $0x07
+DATA streamWideSwap<>+8(SB)/1, $0x0f
+DATA streamWideSwap<>+9(SB)/1, $0x0e
+DATA streamWideSwap<>+10(SB)/1, $0x0d
+DATA streamWideSwap<>+11(SB)/1, $0x0c
+DATA streamWideSwap<>+12(SB)/1, $0x0b
+DATA streamWideSwap<>+13(SB)/1, $0x0a
+DATA streamWideSwap<>+14(SB)/1, $0x09
+DATA streamWideSwap<>+15(SB)/1, $0x08
+DATA streamWideSwap<>+16(SB)/1, $0x00
+DATA streamWideSwap<>+17(SB)/1, $0x01
+DATA streamWideSwap<>+18(SB)/1, $0x02
+DATA streamWideSwap<>+19(SB)/1, $0x03
+DATA streamWideSwap<>+20(SB)/1, $0x04
+DATA streamWideSwap<>+21(SB)/1, $0x05
+DATA streamWideSwap<>+22(SB)/1, $0x06
+DATA streamWideSwap<>+23(SB)/1, $0x07
+DATA streamWideSwap<>+24(SB)/1, $0x0f
+DATA streamWideSwap<>+25(SB)/1, $0x0e
+DATA streamWideSwap<>+26(SB)/1, $0x0d
+DATA streamWideSwap<>+27(SB)/1, $0x0c
+DATA streamWideSwap<>+28(SB)/1, $0x0b
+DATA streamWideSwap<>+29(SB)/1, $0x0a
+DATA streamWideSwap<>+30(SB)/1, $0x09
+DATA streamWideSwap<>+31(SB)/1, $0x08
+DATA streamWideSwap<>+32(SB)/1, $0x00
+DATA streamWideSwap<>+33(SB)/1, $0x01
+DATA streamWideSwap<>+34(SB)/1, $0x02
+DATA streamWideSwap<>+35(SB)/1, $0x03
+DATA streamWideSwap<>+36(SB)/1, $0x04
+DATA streamWideSwap<>+37(SB)/1, $0x05
+DATA streamWideSwap<>+38(SB)/1, $0x06
+DATA streamWideSwap<>+39(SB)/1, $0x07
+DATA streamWideSwap<>+40(SB)/1, $0x0f
+DATA streamWideSwap<>+41(SB)/1, $0x0e
+DATA streamWideSwap<>+42(SB)/1, $0x0d
+DATA streamWideSwap<>+43(SB)/1, $0x0c
+DATA streamWideSwap<>+44(SB)/1, $0x0b
+DATA streamWideSwap<>+45(SB)/1, $0x0a
+DATA streamWideSwap<>+46(SB)/1, $0x09
+DATA streamWideSwap<>+47(SB)/1, $0x08
+DATA streamWideSwap<>+48(SB)/1, $0x00
+DATA streamWideSwap<>+49(SB)/1, $0x01
+DATA streamWideSwap<>+50(SB)/1, $0x02
+DATA streamWideSwap<>+51(SB)/1, $0x03
+DATA streamWideSwap<>+52(SB)/1, $0x04
+DATA streamWideSwap<>+53(SB)/1, $0x05
+DATA streamWideSwap<>+54(SB)/1, $0x06
+DATA streamWideSwap<>+55(SB)/1, $0x07
+DATA streamWideSwap<>+56(SB)/1, $0x0f
+DATA streamWideSwap<>+57(SB)/1, $0x0e
+DATA streamWideSwap<>+58(SB)/1, $0x0d
+DATA streamWideSwap<>+59(SB)/1, $0x0c
+DATA streamWideSwap<>+60(SB)/1, $0x0b
+DATA streamWideSwap<>+61(SB)/1, $0x0a
+DATA streamWideSwap<>+62(SB)/1, $0x09
+DATA streamWideSwap<>+63(SB)/1, $0x08
+GLOBL streamWideSwap<>(SB), RODATA|NOPTR, $64
+
+// func streamWide(dst *byte, chunks int, s *schedule, from uint64)
+// Requires: AVX, AVX512BW, AVX512F, VAES
+TEXT ·streamWide(SB), NOSPLIT, $0-32
+	MOVQ            dst+0(FP), AX
+	MOVQ            chunks+8(FP), CX
+	MOVQ            s+16(FP), DX
+	VPBROADCASTQ    from+24(FP), Z0
+	VPSLLDQ         $0x08, Z0, Z0
+	VPADDQ          streamWideFirst<>+0(SB), Z0, Z0
+	VMOVDQU64       streamWideNext<>+0(SB), Z1
+	VMOVDQU64       streamWideSwap<>+0(SB), Z2
+	VBROADCASTI32X4 (DX), Z3
+	VBROADCASTI32X4 16(DX), Z4
+	VBROADCASTI32X4 32(DX), Z5
+	VBROADCASTI32X4 48(DX), Z6
+	VBROADCASTI32X4 64(DX), Z7
+	VBROADCASTI32X4 80(DX), Z8
+	VBROADCASTI32X4 96(DX), Z9
+	VBROADCASTI32X4 112(DX), Z10
+	VBROADCASTI32X4 128(DX), Z11
+	VBROADCASTI32X4 144(DX), Z12
+	VBROADCASTI32X4 160(DX), Z13
+
+loop:
+	VPSHUFB     Z2, Z0, Z14
+	VPADDQ      Z1, Z0, Z0
+	VPSHUFB     Z2, Z0, Z15
+	VPADDQ      Z1, Z0, Z0
+	VPSHUFB     Z2, Z0, Z16
+	VPADDQ      Z1, Z0, Z0
+	VPSHUFB     Z2, Z0, Z17
+	VPADDQ      Z1, Z0, Z0
+	VPSHUFB     Z2, Z0, Z18
+	VPADDQ      Z1, Z0, Z0
+	VPSHUFB     Z2, Z0, Z19
+	VPADDQ      Z1, Z0, Z0
+	VPSHUFB     Z2, Z0, Z20
+	VPADDQ      Z1, Z0, Z0
+	VPSHUFB     Z2, Z0, Z21
+	VPADDQ      Z1, Z0, Z0
+	VPXORQ      Z3, Z14, Z14
+	VPXORQ      Z3, Z15, Z15
+	VPXORQ      Z3, Z16, Z16
+	VPXORQ      Z3, Z17, Z17
+	VPXORQ      Z3, Z18, Z18
+	VPXORQ      Z3, Z19, Z19
+	VPXORQ      Z3, Z20, Z20
+	VPXORQ      Z3, Z21, Z21
+	VAESENC     Z4, Z14, Z14
+	VAESENC     Z4, Z15, Z15
+	VAESENC     Z4, Z16, Z16
+	VAESENC     Z4, Z17, Z17
+	VAESENC     Z4, Z18, Z18
+	VAESENC     Z4, Z19, Z19
+	VAESENC     Z4, Z20, Z20
+	VAESENC     Z4, Z21, Z21
+	VAESENC     Z5, Z14, Z14
+	VAESENC     Z5, Z15, Z15
+	VAESENC     Z5, Z16, Z16
+	VAESENC     Z5, Z17, Z17
+	VAESENC     Z5, Z18, Z18
+	VAESENC     Z5, Z19, Z19
+	VAESENC     Z5, Z20, Z20
+	VAESENC     Z5, Z21, Z21
+	VAESENC     Z6, Z14, Z14
+	VAESENC     Z6, Z15, Z15
+	VAESENC     Z6, Z16, Z16
+	VAESENC     Z6, Z17, Z17
+	VAESENC     Z6, Z18, Z18
+	VAESENC     Z6, Z19, Z19
+	VAESENC     Z6, Z20, Z20
+	VAESENC     Z6, Z21, Z21
+	VAESENC     Z7, Z14, Z14
+	VAESENC     Z7, Z15, Z15
+	VAESENC     Z7, Z16, Z16
+	VAESENC     Z7, Z17, Z17
+	VAESENC     Z7, Z18, Z18
+	VAESENC     Z7, Z19, Z19
+	VAESENC     Z7, Z20, Z20
+	VAESENC     Z7, Z21, Z21
+	VAESENC     Z8, Z14, Z14
+	VAESENC     Z8, Z15, Z15
+	VAESENC     Z8, Z16, Z16
+	VAESENC     Z8, Z17, Z17
+	VAESENC     Z8, Z18, Z18
+	VAESENC     Z8, Z19, Z19
+	VAESENC     Z8, Z20, Z20
+	VAESENC     Z8, Z21, Z21
+	VAESENC     Z9, Z14, Z14
+	VAESENC     Z9, Z15, Z15
+	VAESENC     Z9, Z16, Z16
+	VAESENC     Z9, Z17, Z17
+	VAESENC     Z9, Z18, Z18
+	VAESENC     Z9, Z19, Z19
+	VAESENC     Z9, Z20, Z20
+	VAESENC     Z9, Z21, Z21
+	VAESENC     Z10, Z14, Z14
+	VAESENC     Z10, Z15, Z15
+	VAESENC     Z10, Z16, Z16
+	VAESENC     Z10, Z17, Z17
+	VAESENC     Z10, Z18, Z18
+	VAESENC     Z10, Z19, Z19
+	VAESENC     Z10, Z20, Z20
+	VAESENC     Z10, Z21, Z21
+	VAESENC     Z11, Z14, Z14
+	VAESENC     Z11, Z15, Z15
+	VAESENC     Z11, Z16, Z16
+	VAESENC     Z11, Z17, Z17
+	VAESENC     Z11, Z18, Z18
+	VAESENC     Z11, Z19, Z19
+	VAESENC     Z11, Z20, Z20
+	VAESENC     Z11, Z21, Z21
+	VAESENC     Z12, Z14, Z14
+	VAESENC     Z12, Z15, Z15
+	VAESENC     Z12, Z16, Z16
+	VAESENC     Z12, Z17, Z17
+	VAESENC     Z12, Z18, Z18
+	VAESENC     Z12, Z19, Z19
+	VAESENC     Z12, Z20, Z20
+	VAESENC     Z12, Z21, Z21
+	VAESENCLAST Z13, Z14, Z14
+	VAESENCLAST Z13, Z15, Z15
+	VAESENCLAST Z13, Z16, Z16
+	VAESENCLAST Z13, Z17, Z17
+	VAESENCLAST Z13, Z18, Z18
+	VAESENCLAST Z13, Z19, Z19
+	VAESENCLAST Z13, Z20, Z20
+	VAESENCLAST Z13, Z21, Z21
+	VMOVDQU64   Z14, (AX)
+	VMOVDQU64   Z15, 64(AX)
+	VMOVDQU64   Z16, 128(AX)
+	VMOVDQU64   Z17, 192(AX)
+	VMOVDQU64   Z18, 256(AX)
+	VMOVDQU64   Z19, 320(AX)
+	VMOVDQU64   Z20, 384(AX)
+	VMOVDQU64   Z21, 448(AX)
+	ADDQ        $0x00000200, AX
+	DECQ        CX
+	JNZ         loop
+	VZEROUPPER
+	RET

@@ -112,6 +112,38 @@ func foldWide(u, rows *byte, stride int, keys *schedule, first, n, top int, coun
 //go:noescape
 func foldNarrow(u, rows *byte, stride int, keys *schedule, first, n, top int, counters *[FoldChunk / BlockBytes]Block)
 
+// streamWide sets chunks times 512 bytes of dst to the key stream from counter block {0, from} on, from being big-endian
+// there, with 512-bit AES instructions.
+//
+//go:noescape
+func streamWide(dst *byte, chunks int, s *schedule, from uint64)
+
+// streamNarrow is streamWide with 128-bit AES instructions.
+//
+//go:noescape
+func streamNarrow(dst *byte, chunks int, s *schedule, from uint64)
+
+// growWide is GrowLevel for n nodes, a multiple of four; keep are the bits of children that stay. The sums are those of
+// four blocks each.
+//
+//go:noescape
+func growWide(nodes, hashes *Block, n, path int, keep *Block, sums *[2][4]Block)
+
+// growNarrow is growWide with 256-bit instructions.
+//
+//go:noescape
+func growNarrow(nodes, hashes *Block, n, path int, keep *Block, sums *[2][4]Block)
+
+// patchWide is PatchPair for n times two pairs.
+//
+//go:noescape
+func patchWide(nodes *Block, n, pair int, values *[2]Block)
+
+// patchNarrow is PatchPair for n pairs.
+//
+//go:noescape
+func patchNarrow(nodes *Block, n, pair int, values *[2]Block)
+
 // gather10 adds to n > 0 blocks of dst the ten elements of secret that each 32 bytes of rows name; mask is the size of
 // secret in bytes, less BlockBytes.
 //

@@ -46,8 +46,14 @@ func foldWide(u, rows *byte, stride int, keys *schedule, first, n, top int, coun
 func foldNarrow(u, rows *byte, stride int, keys *schedule, first, n, top int, counters *[FoldChunk / BlockBytes]Block) {
 	panic(noAssembly)
 }
-func gather10(dst *Block, n int, secret *Block, mask uint32, rows *byte) { panic(noAssembly) }
-func transposeTiles(dst *Block, src *byte, stride, tiles int)            { panic(noAssembly) }
+func streamWide(dst *byte, chunks int, s *schedule, from uint64)                   { panic(noAssembly) }
+func streamNarrow(dst *byte, chunks int, s *schedule, from uint64)                 { panic(noAssembly) }
+func growWide(nodes, hashes *Block, n, path int, keep *Block, sums *[2][4]Block)   { panic(noAssembly) }
+func growNarrow(nodes, hashes *Block, n, path int, keep *Block, sums *[2][4]Block) { panic(noAssembly) }
+func patchWide(nodes *Block, n, pair int, values *[2]Block)                        { panic(noAssembly) }
+func patchNarrow(nodes *Block, n, pair int, values *[2]Block)                      { panic(noAssembly) }
+func gather10(dst *Block, n int, secret *Block, mask uint32, rows *byte)           { panic(noAssembly) }
+func transposeTiles(dst *Block, src *byte, stride, tiles int)                      { panic(noAssembly) }
 func transposeWide(dst *Block, src *byte, stride, tiles int, scratch *[128][4]uint64) {
 	panic(noAssembly)
 }

@@ -16,6 +16,19 @@ func GrowLevel(nodes, hashes []Block, path int, clear Block) (left, right Block)
 	if len(nodes) < 2*n {
 		panic(fmt.Sprintf("kernel: internal error: %d children in %d nodes", 2*n, len(nodes)))
 	}
+	if best > plain && n > 0 && n%4 == 0 {
+		var sums [2][4]Block
+		keep := Block{^clear[0], ^clear[1]}
+		if best >= avx512 {
+			growWide(&nodes[0], &hashes[0], n, path, &keep, &sums)
+		} else {
+			growNarrow(&nodes[0], &hashes[0], n, path, &keep, &sums)
+		}
+		for i := range 4 {
+			left, right = left.Xor(sums[0][i]), right.Xor(sums[1][i])
+		}
+		return left, right
+	}
 	var l0, l1, r0, r1 uint64
 	keep0, keep1 := ^clear[0], ^clear[1]
 	for j := n - 1; j >= 0; j-- {
@@ -34,7 +47,17 @@ func GrowLevel(nodes, hashes []Block, path int, clear Block) (left, right Block)
 // PatchPair adds left and right to nodes 2·pair and 2·pair + 1. The pair is a secret: all
 // nodes are read and written.
 func PatchPair(nodes []Block, pair int, left, right Block) {
-	for j := range len(nodes) / 2 {
+	n := len(nodes) / 2
+	if best > plain && n > 0 && n%2 == 0 {
+		values := [2]Block{left, right}
+		if best >= avx512 {
+			patchWide(&nodes[0], n/2, pair, &values)
+		} else {
+			patchNarrow(&nodes[0], n, pair, &values)
+		}
+		return
+	}
+	for j := range n {
 		m := equalMask(j, pair)
 		two := nodes[2*j : 2*j+2 : 2*j+2]
 		two[0][0] ^= m & left[0]

@@ -6,9 +6,11 @@ import (
 )
 
 // TestGrowLevel compares with the definition, for every path.
-func TestGrowLevel(t *testing.T) {
+func TestGrowLevel(t *testing.T) { runLevels(t, testGrowLevel) }
+
+func testGrowLevel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	for _, n := range []int{1, 2, 4, 8, 32} {
+	for _, n := range []int{1, 2, 4, 6, 8, 12, 32} {
 		for path := -1; path < n; path++ {
 			for _, clear := range []Block{{}, {1, 0}} {
 				nodes, hashes := randomBlocks(rng.Uint64(), 2*n), randomBlocks(rng.Uint64(), n)

@@ -21,6 +21,8 @@ func aes(f *file) {
 	hash16(f)
 	fold(f, "foldNarrow", f.XMM)
 	fold(f, "foldWide", f.ZMM)
+	stream(f, "streamNarrow", f.XMM)
+	stream(f, "streamWide", f.ZMM)
 }
 
 func expandKey(f *file) {
@@ -56,7 +58,7 @@ func encryptBlock(f *file) {
 func (f *file) encrypt(x []reg.VecVirtual, key func(round int) operand.Op) {
 	k := key(0)
 	for _, x := range x {
-		f.VPXOR(k, x, x)
+		f.xor(k, x, x)
 	}
 	f.middle(x, key)
 	k = key(rounds)
@@ -221,28 +223,64 @@ func fold(f *file, name string, vector func() reg.VecVirtual) {
 			k = key(rounds)
 			for i, x := range x {
 				f.VAESENCLAST(k, x, x)
-				if wide {
-					f.VPXORQ(x, sums[i], sums[i])
-					f.VPXORQ(at(row, size*i), sums[i], x)
-					f.VMOVDQU64(x, at(row, size*i))
-				} else {
-					f.VPXOR(x, sums[i], sums[i])
-					f.VPXOR(at(row, size*i), sums[i], x)
-					f.VMOVDQU(x, at(row, size*i))
-				}
+				f.xor(x, sums[i], sums[i])
+				f.xor(at(row, size*i), sums[i], x)
+				f.move(x, at(row, size*i))
 			}
 			f.ADDQ(operand.U32(block*(rounds+1)), keys)
 		})
 		for i, s := range sums {
-			if wide {
-				f.VMOVDQU64(s, at(u, size*i))
-			} else {
-				f.VMOVDQU(s, at(u, size*i))
-			}
+			f.move(s, at(u, size*i))
 		}
 		for _, p := range []reg.GPVirtual{u, rows, counters} {
 			f.ADDQ(operand.U32(8*size), p)
 		}
+	})
+	f.end()
+}
+
+// stream writes a key stream, eight vectors at a time.
+func stream(f *file, name string, vector func() reg.VecVirtual) {
+	size := int(vector().Size())
+	wide, blocks := size == 64, size/block
+	// The high word of each block counts, the low one is 0; in the stream it is big-endian.
+	first := f.words(name+"First", func(i int) int { return i & 1 * (i / 2) })
+	next := f.words(name+"Next", func(i int) int { return i & 1 * blocks })
+	swap := f.bytes(name+"Swap", func(i int) int {
+		if i&8 != 0 {
+			return 15 - i&7
+		}
+		return i & 7
+	})
+
+	f.function(name)
+	dst, chunks, s := f.argument("dst"), f.argument("chunks"), f.argument("s")
+	counter, step, order := f.everywhere("from", vector()), vector(), vector()
+	f.VPSLLDQ(operand.Imm(8), counter, counter)
+	f.VPADDQ(first, counter, counter)
+	f.move(next, step)
+	f.move(swap, order)
+	key := func(round int) operand.Op { return at(s, block*round) }
+	if wide {
+		keys := vectors(rounds+1, f.ZMM)
+		for i, k := range keys {
+			f.VBROADCASTI32X4(at(s, block*i), k)
+		}
+		key = func(round int) operand.Op { return keys[round] }
+	} else {
+		f.SHLQ(operand.Imm(2), chunks) // of 512 bytes
+	}
+	x := vectors(8, vector)
+	f.loop("loop", chunks, func() {
+		for _, x := range x {
+			f.VPSHUFB(order, counter, x)
+			f.VPADDQ(step, counter, counter)
+		}
+		f.encrypt(x, key)
+		for i, x := range x {
+			f.move(x, at(dst, size*i))
+		}
+		f.ADDQ(operand.U32(8*size), dst)
 	})
 	f.end()
 }

@@ -62,6 +62,46 @@ func vectors(n int, kind func() reg.VecVirtual) []reg.VecVirtual {
 // at is the memory disp bytes behind where base points.
 func at(base reg.Register, disp int) operand.Mem { return operand.Mem{Base: base, Disp: disp} }
 
+// move loads, stores or copies a vector.
+func (f *file) move(from, to operand.Op) {
+	for _, op := range []operand.Op{from, to} {
+		if r, ok := op.(reg.VecVirtual); ok && r.Size() == 64 {
+			f.VMOVDQU64(from, to)
+			return
+		}
+	}
+	f.VMOVDQU(from, to)
+}
+
+// xor sets to to a ⊕ b; a may be in memory.
+func (f *file) xor(a operand.Op, b, to reg.VecVirtual) {
+	if to.Size() == 64 {
+		f.VPXORQ(a, b, to)
+	} else {
+		f.VPXOR(a, b, to)
+	}
+}
+
+// bytes is a constant of 64 bytes.
+func (f *file) bytes(name string, at func(i int) int) operand.Mem {
+	g := f.StaticGlobal(name)
+	f.DataAttributes(attr.RODATA | attr.NOPTR)
+	for i := range 64 {
+		f.AddDatum(i, operand.U8(at(i)))
+	}
+	return g
+}
+
+// words is a constant of eight words of 64 bits.
+func (f *file) words(name string, at func(i int) int) operand.Mem {
+	g := f.StaticGlobal(name)
+	f.DataAttributes(attr.RODATA | attr.NOPTR)
+	for i := range 8 {
+		f.AddDatum(8*i, operand.I64(at(i)))
+	}
+	return g
+}
+
 // zero clears a vector.
 func (f *file) zero(v reg.VecVirtual) {
 	if v.Size() < 64 {

@@ -34,6 +34,7 @@ var files = map[string]func(*file){
 	"cpu_amd64.s":       cpu,
 	"double_amd64.s":    double,
 	"gemm_amd64.s":      gemm,
+	"halftree_amd64.s":  halftree,
 	"localcode_amd64.s": localcode,
 	"ntt_amd64.s":       ntt,
 	"panels_amd64.s":    panels,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -10,16 +9,6 @@ import (
 func transpose(f *file) {
 	transposeTiles(f)
 	transposeWide(f)
-}
-
-// bytes is a constant of 64 bytes.
-func (f *file) bytes(name string, at func(i int) int) operand.Mem {
-	g := f.StaticGlobal(name)
-	f.DataAttributes(attr.RODATA | attr.NOPTR)
-	for i := range 64 {
-		f.AddDatum(i, operand.U8(at(i)))
-	}
-	return g
 }
 
 func transposeTiles(f *file) {
