@@ -36,7 +36,6 @@ func AccountOf(m *ir.Module) (*Account, error) {
 	// The run begins with a message of the client that asks for it.
 	start := [2]int{0, 1}
 	chains := chains{depth: map[*ir.Value][2]int{}, start: start, most: start}
-	var sets []string
 	seen := map[*ir.Weight]bool{}
 	for _, op := range f.Body {
 		c, err := cost.Of(op)
@@ -49,24 +48,41 @@ func AccountOf(m *ir.Module) (*Account, error) {
 		a.Ops = append(a.Ops, OpCost{op, c})
 		a.Online = a.Online.With(c)
 		chains.add(op, c.Chain)
-		if op.Name == "he.matmul_ss" {
-			if set := op.Attrs.Ident("set", ""); !slices.Contains(sets, set) {
+	}
+	a.Online.Chain = cost.Chain{CC: chains.most[0], CS: chains.most[1]}
+	var err error
+	if a.Extension, a.Base, err = extensionOf(m); err != nil {
+		return nil, err
+	}
+	a.Offline, err = offlineOf(m, a.Online)
+	return a, err
+}
+
+// extensionOf is how a plan's correlations are made, and from what.
+func extensionOf(m *ir.Module) (e otparams.Extension, b otparams.Base, err error) {
+	if e, err = otparams.Find(m.Attrs.Ident("extension", otparams.DefaultExtension)); err != nil {
+		return e, b, err
+	}
+	b, err = otparams.FindBase(m.Attrs.Ident("base", string(otparams.Ristretto)))
+	return e, b, err
+}
+
+// offlineOf is what a session of a plan does before the input is known, where a
+// run costs online.
+func offlineOf(m *ir.Module, online cost.Cost) (cost.Cost, error) {
+	e, b, err := extensionOf(m)
+	if err != nil {
+		return cost.Cost{}, err
+	}
+	var sets []string
+	for _, f := range m.Funcs {
+		for _, op := range f.Body {
+			if set := op.Attrs.Ident("set", ""); op.Name == "he.matmul_ss" && !slices.Contains(sets, set) {
 				sets = append(sets, set)
 			}
 		}
 	}
-	a.Online.Chain = cost.Chain{CC: chains.most[0], CS: chains.most[1]}
-	var err error
-	a.Extension, err = otparams.Find(m.Attrs.Ident("extension", otparams.DefaultExtension))
-	if err != nil {
-		return nil, err
-	}
-	a.Base, err = otparams.FindBase(m.Attrs.Ident("base", string(otparams.Ristretto)))
-	if err != nil {
-		return nil, err
-	}
-	a.Offline, err = cost.Offline(a.Online, a.Extension, a.Base, sets...)
-	return a, err
+	return cost.Offline(online, e, b, sets...)
 }
 
 // allSeen tells whether every weight of an op has been met before, and adds

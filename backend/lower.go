@@ -8,6 +8,7 @@ import (
 
 	"nimbus/backend/rules"
 	"nimbus/ir"
+	"nimbus/ir/plan"
 	"nimbus/passes"
 )
 
@@ -92,8 +93,8 @@ func Finish(m *ir.Module, o Options) error {
 	if o.Ahead {
 		RunAhead(m)
 	}
-	if errs := ir.Verify(m); len(errs) > 0 {
-		return fmt.Errorf("lower: internal error: %w", errs[0])
+	if err := plan.Check(m); err != nil {
+		return fmt.Errorf("lower: %w", err)
 	}
 	total, err := AccountOf(m)
 	if err != nil {
@@ -150,8 +151,12 @@ func lowerFunc(f *ir.Func, c *chooser) error {
 		p.Type = p.Type.WithKind(ir.Private, owner)
 		p.Attrs.Del("owner")
 	}
-	to := f.Attrs.Ident("reveal", ir.Client)
+	opens := ir.A("to", ir.Ident(f.Attrs.Ident("reveal", ir.Client)))
 	f.Attrs.Del("reveal")
+	if f.Attrs.Bool("undropped") {
+		opens.Set("undropped", true)
+		f.Attrs.Del("undropped")
+	}
 	var err error
 	f.Rewrite(func(b *ir.Builder, op *ir.Op) []*ir.Value {
 		if err != nil {
@@ -167,7 +172,7 @@ func lowerFunc(f *ir.Func, c *chooser) error {
 		}
 		if op.Name == "return" {
 			for i, a := range op.Args {
-				op.Args[i].Value = b.Op1("io.reveal", "out", ir.A("to", ir.Ident(to)), a)
+				op.Args[i].Value = b.Op1("io.reveal", "out", opens.Clone(), a)
 			}
 			return nil
 		}

@@ -80,8 +80,11 @@ The client's share is the sum of its rows and the server's is zero: both know th
 		Doc: `open a shared value to a party or to both
 
 The only op that opens anything.`,
-		Args:    []Sig{{{Name: "x", Is: Shared}}},
-		Attrs:   []AttrSpec{{Name: "to", Kind: Word, Required: true, OneOf: []string{Client, Server, "both"}, Doc: "who learns it"}},
+		Args: []Sig{{{Name: "x", Is: Shared}}},
+		Attrs: []AttrSpec{
+			{Name: "to", Kind: Word, Required: true, OneOf: []string{Client, Server, "both"}, Doc: "who learns it"},
+			{Name: "undropped", Kind: Flag, Doc: "the value may be a product under encryption with all its bits, whose errors tell of the key"},
+		},
 		Example: example("plan", "%x: ashare<2x4xfx24.8>", "", "io.reveal %x {to = client}", "private<client, 2x4xfx24.8>"),
 		infer:   inferReveal,
 	},

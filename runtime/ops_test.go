@@ -72,7 +72,7 @@ func wrap(t *testing.T, r *ir.Row) *ir.Module {
 	var outs []string
 	for i, ret := range rets {
 		if ret != results[i] {
-			body = append(body, fmt.Sprintf("%s = io.reveal %s {to = client} : %s", ret, results[i], f.Results[i]))
+			body = append(body, fmt.Sprintf("%s = io.reveal %s {to = client, undropped} : %s", ret, results[i], f.Results[i]))
 		}
 		outs = append(outs, f.Results[i].String())
 	}

@@ -28,6 +28,12 @@ type Program struct {
 	// Extension and Base name the OT extension and the base OT.
 	Extension, Base string
 
+	// MostOp and MostRun bound, by sender, the bytes that the protocol of one op
+	// sends, and those of a run with all that a session does before it. A peer
+	// that is ahead by more ends the session. Zero is no bound but the
+	// connection's own; whoever makes the program knows the costs.
+	MostOp, MostRun [2]int64
+
 	ext  corr.Extension
 	pool int // how many COTs are kept ahead, both directions together
 

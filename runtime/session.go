@@ -131,8 +131,16 @@ func newSession(conn transport.Conn, cfg Config) *Session {
 	}
 	s := &Session{party: cfg.Party, conn: conn, prog: cfg.Program, weights: cfg.Weights, results: cfg.Results, rng: rng.Child("session")}
 	s.he.keys, s.he.stock = cfg.Keys, cfg.Stock
+	if peer := 1 - cfg.Party; cfg.Program.MostRun[peer] > 0 {
+		// The peer may have ended a run and prepared the next.
+		conn.Bound(max(cfg.Program.MostOp[peer], 1), 2*cfg.Program.MostRun[peer]+earlySmall)
+	}
 	return s
 }
+
+// earlySmall is room for what the bytes of a plan's messages do not say: what each
+// counts for besides (runtime/transport), requests, the handshake.
+const earlySmall = 64 << 20
 
 // fail ends the session with its first error and drops its secrets.
 func (s *Session) fail(err error) error {

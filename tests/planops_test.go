@@ -176,7 +176,7 @@ func openedPlan(tb testing.TB, name, text string, sync bool) *ir.Module {
 		for _, a := range f.Return().Args {
 			v := values[a.Value]
 			if secret(v.Type) {
-				v = b.Op1("io.reveal", "out", ir.A("to", ir.Ident(ir.Client)), v)
+				v = b.Op1("io.reveal", "out", ir.A("to", ir.Ident(ir.Client), "undropped", true), v)
 			}
 			opened = append(opened, v)
 		}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"nimbus/backend"
 	"nimbus/frontend"
 	"nimbus/frontend/bundle"
 	"nimbus/ir/eval"
@@ -59,7 +60,16 @@ func parsePlan(name, text string) (*runtime.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return runtime.NewProgram(m)
+	prog, err := runtime.NewProgram(m)
+	if err != nil {
+		return nil, err
+	}
+	traffic, err := backend.Vet(m)
+	if err != nil {
+		return nil, err
+	}
+	prog.MostOp, prog.MostRun = traffic.Op, traffic.Run
+	return prog, nil
 }
 
 // loadPlan reads a plan from a file or, where there is none, an embedded one

@@ -74,6 +74,7 @@ func Check(m *ir.Module) error {
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
+	errs = checkOpened(m)
 	for _, f := range m.Funcs {
 		for _, op := range f.Body {
 			if err := errors.Join(CheckOp(op), checkCots(op)); err != nil {

@@ -72,6 +72,50 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestOpened: which values may be opened, in a function and through calls.
+func TestOpened(t *testing.T) {
+	const text = `module @opened attributes {stage = plan, version = 1} {
+  weight @w : private<server, 4x4xfx30.4>
+
+  func @f(%a: ashare<4x4xfx30.8>) -> ashare<4x4xfx30.8> {
+    %b = ss.transpose %a {perm = [1, 0]} : ashare<4x4xfx30.8>
+    return %b
+  }
+
+  func @main(%in: private<client, 4x4xfx30.4>) -> private<client, 4x4xfxOUT> {
+    %x = io.share %in : ashare<4x4xfx30.4>
+    %p = he.matmul %x, @w {set = n4096} : ashare<4x4xfx30.8>
+    %v = OP
+    %o = io.reveal %v {to = clientMORE} : private<client, 4x4xfxOUT>
+    return %o
+  }
+}
+`
+	for _, c := range []struct {
+		op, out, more string
+		ok            bool
+	}{
+		{"ss.shrink %p {bits = 4} : ashare<4x4xfx26.4>", "26.4", "", true},
+		{"ss.shrink %p {bits = 0} : ashare<4x4xfx30.8>", "30.8", "", false},
+		{"ss.reduce %p : ashare<4x4xfx20.8>", "20.8", "", false},
+		{"ot.trunc %p {bits = 4} : ashare<4x4xfx20.4>", "20.4", "", true},
+		{"ot.extend %p : ashare<4x4xfx36.8>", "36.8", "", false},
+		{"ss.add %p, %p : ashare<4x4xfx30.8>", "30.8", "", false},
+		{"ss.add %p, %p : ashare<4x4xfx30.8>", "30.8", ", undropped", true},
+		{"ss.add %x, %x : ashare<4x4xfx30.4>", "30.4", "", true},
+		{"call @f(%p) : ashare<4x4xfx30.8>", "30.8", "", false},
+		{"ot.mul_ss %p, %p : ashare<4x4xfx30.16>", "30.16", "", false},
+		{"ot.square %p : ashare<4x4xfx30.16>", "30.16", "", false},
+		{"ot.square %x : ashare<4x4xfx30.8>", "30.8", "", true},
+	} {
+		src := strings.NewReplacer("OP", c.op, "OUT", c.out, "MORE", c.more).Replace(text)
+		_, err := Parse("opened", src)
+		if refused := err != nil && strings.Contains(err.Error(), "no bits were dropped"); refused == c.ok || c.ok && err != nil {
+			t.Errorf("%s%s: got error %v", c.op, c.more, err)
+		}
+	}
+}
+
 func TestPiecewiseRoundTrip(t *testing.T) {
 	p := fixed.Piecewise{
 		In: fixed.Format{Width: 20, Frac: 8}, Out: fixed.Format{Width: 20, Frac: 10}, Cuts: []int64{-400, 400}, Keep: 12, Drop: 4,

@@ -61,6 +61,12 @@ type Conn interface {
 	// anything else that arrives in it ends the connection.
 	Lane(number uint32, depth int) Conn
 
+	// Bound lowers how far the peer may be ahead, for the whole connection: lane
+	// is how many bytes of messages may wait in one lane that Lane opens, all how
+	// many in all lanes together. More ends the connection. Zero leaves a bound as
+	// it is.
+	Bound(lane, all int64)
+
 	// Stats returns what was sent and received so far: in a lane, or in all
 	// together where the Conn is not one that Lane returned.
 	Stats() Stats

@@ -9,7 +9,8 @@ import (
 
 const (
 	// maxHeld bounds the bytes of messages that have arrived and wait for their
-	// lane: what a peer may be ahead of this party.
+	// lane: what a peer may be ahead of this party. Who knows what the peer has to
+	// say lowers it (Bound).
 	maxHeld = 512 << 20
 	// heldMessage is what a waiting message counts for besides its bytes.
 	heldMessage = 16 << 10
@@ -28,6 +29,7 @@ type lane struct {
 	opened bool
 
 	inbox []message // arrived, not received
+	held  int       // their bytes
 	await bool      // Recv waits for a message of want bytes
 	want  int
 	most  bool // or of at most want
@@ -146,6 +148,7 @@ func (l *lane) next(want int, bounded bool) ([]byte, error) {
 	l.inbox[0] = message{}
 	l.inbox = l.inbox[1:]
 	c.held -= len(m.payload) + heldMessage
+	l.held -= len(m.payload)
 	if err := checkLength(len(m.payload), want, bounded); err != nil {
 		c.mu.Unlock()
 		err = c.fail(err)
@@ -209,8 +212,10 @@ func (c *netConn) admit(h header) (l *lane, exact bool, err error) {
 			return nil, false, err
 		}
 		exact = !l.most
-	} else if c.held+length+heldMessage > maxHeld {
-		return nil, false, fmt.Errorf("the peer's message of %d bytes in lane %d comes too early: %d bytes wait already, at most %d may", length, number, c.held, maxHeld)
+	} else if c.held+length+heldMessage > c.maxHeld {
+		return nil, false, fmt.Errorf("the peer's message of %d bytes in lane %d comes too early: %d bytes wait already, at most %d may", length, number, c.held, c.maxHeld)
+	} else if number > 0 && l.held+length > c.maxLane {
+		return nil, false, fmt.Errorf("the peer's message of %d bytes in lane %d comes too early: %d bytes wait in it already, at most %d may", length, number, l.held, c.maxLane)
 	}
 	// The peer's lane began at the depth of a message of ours, if any.
 	if least, most := max(l.last, 1), c.sentDepth+1; depth < least || depth > most {
@@ -218,6 +223,7 @@ func (c *netConn) admit(h header) (l *lane, exact bool, err error) {
 	}
 	l.last = depth
 	c.held += length + heldMessage
+	l.held += length
 	c.lanes[number] = l
 	return l, exact, nil
 }
@@ -237,6 +243,18 @@ func (l *lane) Lane(number uint32, depth int) Conn {
 	n.opened = true
 	n.stats.Depth, n.stats.Arrived, n.stats.Began = depth, depth, depth
 	return n
+}
+
+func (l *lane) Bound(lane, all int64) {
+	c := l.netConn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if 0 < lane && lane < int64(c.maxLane) {
+		c.maxLane = int(lane)
+	}
+	if 0 < all && all < int64(c.maxHeld) {
+		c.maxHeld = int(all)
+	}
 }
 
 func (l *lane) Stats() Stats {

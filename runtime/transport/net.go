@@ -48,6 +48,8 @@ type netConn struct {
 	ended   map[uint32]bool  // lanes that are closed, from floor on
 	floor   uint32           // all lanes below are closed; lane 0 never is
 	held    int              // bytes of messages that arrived and were not received
+	maxHeld int              // the most of them
+	maxLane int              // and of those of one lane but lane 0
 
 	stats     Stats
 	sentDepth int // largest depth sent in any lane
@@ -58,7 +60,7 @@ type netConn struct {
 func FromNet(raw net.Conn, options ...Option) Conn {
 	c := &netConn{
 		raw: raw, timeout: DefaultTimeout, r: bufio.NewReaderSize(raw, batch), done: make(chan struct{}),
-		lanes: map[uint32]*lane{}, ended: map[uint32]bool{}, floor: 1,
+		lanes: map[uint32]*lane{}, ended: map[uint32]bool{}, floor: 1, maxHeld: maxHeld, maxLane: maxHeld,
 	}
 	c.wake.L, c.arrival.L = &c.mu, &c.mu
 	for _, o := range options {

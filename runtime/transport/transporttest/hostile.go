@@ -57,6 +57,9 @@ func TestHostile(t *testing.T, stream func(t testing.TB) (conn, raw net.Conn)) {
 		{"lane with a huge message", inLane(1<<32-1, 1, 7, "x"), false, recvs(4), "too early", nil},
 		{"lane with a message never sent", inLane(1<<28, 1, 7, "x"), true, recvs(4), "in the middle of a message", transport.ErrPeer},
 		{"lane with endless messages", tiny, false, recvs(4), "too early", nil},
+		{"lane with more than its bound", inLane(101, 1, 7, "x"), false, bounded(100, 1<<20), "101 bytes in lane 7 comes too early: 0 bytes wait in it already, at most 100 may", nil},
+		{"lane with more and more", append(inLane(60, 1, 7, strings.Repeat("x", 60)), inLane(41, 1, 7, "")...), false, bounded(100, 1<<20), "60 bytes wait in it already", nil},
+		{"lanes with more than the bound of all", append(inLane(90, 1, 7, strings.Repeat("x", 90)), inLane(90, 1, 8, "x")...), false, bounded(100, 20_000), "in lane 8 comes too early: 16474 bytes wait already, at most 20000", nil},
 		{"lane depth far ahead", inLane(4, 1<<30-1, 7, "good"), false, recvs(4), "depth 1073741823, want 1 to 1", nil},
 		{"lane depth ahead", inLane(4, 2, 7, "good"), false, recvs(4), "depth 2, want 1 to 1", nil},
 		{"lane depth back", append(inLane(4, 1, 7, "good"), inLane(4, 0, 7, "good")...), false, recvs(4), "depth 0, want 1 to 1", nil},
@@ -115,6 +118,15 @@ func TestHostile(t *testing.T, stream func(t testing.TB) (conn, raw net.Conn)) {
 		peer.Close()
 		settled(t, before)
 	})
+}
+
+// bounded lowers the bounds of what may wait, and waits for something else.
+func bounded(lane, all int64) func(transport.Conn) error {
+	return func(c transport.Conn) error {
+		c.Bound(lane, all)
+		c.Bound(2*lane, 2*all) // a bound is not raised
+		return recvs(4)(c)
+	}
 }
 
 // TestGreedy lets a peer ask for large answers and never read them, on a stream
