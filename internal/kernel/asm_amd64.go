@@ -20,10 +20,20 @@ func mulAdd8x8(dst *uint64, stride int, x, c *uint64, k int, q, inv uint64)
 //go:noescape
 func sums4x4(sums *[4][2][4]uint64, x, c *uint64, k int)
 
-// addProduct8x8 is AddProduct with multiply-adds of 52 bits.
+// product52 is AddProduct up to 52 bits, stride in bytes.
 //
 //go:noescape
-func addProduct8x8(dst *uint64, stride int, a, b *uint64, k int)
+func product52(dst *uint64, stride int, a, b *uint64, k int)
+
+// product64 is product52 up to 64 bits.
+//
+//go:noescape
+func product64(dst *uint64, stride int, a, b *uint64, k int)
+
+// product4x4 is product64 for a quarter of the numbers: the first four of each row and column.
+//
+//go:noescape
+func product4x4(dst *uint64, stride int, a, b *uint64, k int)
 
 // panelWords is SetWords for groups groups, stride bytes from one to the next; not 0 where a word is not below q.
 //

@@ -10,7 +10,9 @@ func cpuid(leaf, sub uint32) (a, b, c, d uint32)                            { pa
 func xgetbv() uint32                                                        { panic(noAssembly) }
 func mulAdd8x8(dst *uint64, stride int, x, c *uint64, k int, q, inv uint64) { panic(noAssembly) }
 func sums4x4(sums *[4][2][4]uint64, x, c *uint64, k int)                    { panic(noAssembly) }
-func addProduct8x8(dst *uint64, stride int, a, b *uint64, k int)            { panic(noAssembly) }
+func product52(dst *uint64, stride int, a, b *uint64, k int)                { panic(noAssembly) }
+func product64(dst *uint64, stride int, a, b *uint64, k int)                { panic(noAssembly) }
+func product4x4(dst *uint64, stride int, a, b *uint64, k int)               { panic(noAssembly) }
 func panelWords(dst *uint64, stride int, src *byte, groups int, mask, q uint64) uint64 {
 	panic(noAssembly)
 }

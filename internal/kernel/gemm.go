@@ -61,22 +61,20 @@ type Scalars struct {
 	M, K  int
 	data  []uint64 // [padded(M)/8][K][8]
 	level level    // of the kernel that reads it
+	sums  []int64  // at level avx2, of the rows
 }
 
 // level is that of the kernel which serves q here.
 func (m Modulus) level() level {
-	switch {
-	case best >= avx512 && m.Q < 1<<52:
-		return avx512
-	case best >= avx2 && m.Q < 1<<51:
-		return avx2
+	if m.Q >= 1<<52 {
+		return plain
 	}
-	return plain
+	return best
 }
 
 // NewScalars packs x[m][k], whose rows are stride apart and hold signed numbers, modulo q.
 func NewScalars(x []int64, m, k, stride int, q Modulus) *Scalars {
-	s := &Scalars{M: m, K: k, data: make([]uint64, padded(m)*k), level: q.level()}
+	s := &Scalars{M: m, K: k, data: make([]uint64, padded(m)*k), level: q.level(), sums: make([]int64, padded(m))}
 	more := q.Mont(1 << 40) // times 2^40 on top of 2^64
 	for i := range m {
 		group := s.data[i/lanes*lanes*k+i%lanes:]
@@ -86,8 +84,10 @@ func NewScalars(x []int64, m, k, stride int, q Modulus) *Scalars {
 			case avx512: // in form of 2^104
 				hi, lo := bits.Mul64(r, more)
 				r = q.Reduce(hi, lo)
-			case avx2:
-				r = math.Float64bits(float64(r))
+			case avx2: // a double of magnitude up to q/2
+				c := int64(r) - int64(q.Q&-((q.Q/2-r)>>63))
+				s.sums[i] += c
+				r = math.Float64bits(float64(c))
 			}
 			group[j*lanes] = r
 		}
@@ -173,7 +173,7 @@ func MulAdd(dst *Residues, x *Scalars, p *Panels, from, to int, q Modulus) {
 				_ = d[(lanes-1)*dst.stride+lanes-1]
 				mulAdd8x8(&d[0], dst.stride*8, &xs[0], &panel[0], p.K, q.Q, q.inv)
 			case avx2:
-				tileDoubles(d, dst.stride, xs, panel, min(lanes, x.M-i), q)
+				tileDoubles(d, dst.stride, xs, x.sums[i:i+lanes], panel, min(lanes, x.M-i), q)
 			default:
 				tileGo(d, dst.stride, xs, panel, min(lanes, x.M-i), q)
 			}
@@ -196,25 +196,30 @@ func tileGo(d []uint64, stride int, x, c []uint64, rows int, q Modulus) {
 	}
 }
 
-// tileDoubles is tileGo for q below 2^51 over the doubles of x, four rows and columns at a time.
+// tileDoubles is tileGo for q below 2^52 over the doubles of x and the sums of their rows, four rows and columns at a
+// time.
 //
-// A product ab < 2^102 is taken apart by two fused multiply-adds: 2^103 + ab, rounded, is 2^103 + h·2^51, as doubles
-// there lie 2^51 apart, and what is left of ab is a number r of magnitude up to 2^50, which a double holds exactly. Both
-// numbers are summed up as the integers that their doubles' bits are: those of 2^103 + h·2^51 are those of 2^103, plus h;
-// those of 1.5·2^52 + r are those of 1.5·2^52, plus r.
-func tileDoubles(d []uint64, stride int, x, c []uint64, rows int, q Modulus) {
+// A number c of the panel is taken as d = c - 2^51, so that |ad| <= 2^102. Such a product comes apart by two fused
+// multiply-adds: 1.5·2^103 + ad, rounded, is 1.5·2^103 + h·2^51, as doubles there lie 2^51 apart, and what is left of ad
+// is a number r of magnitude up to 2^50, which a double holds exactly. Both numbers are summed up as the integers that
+// their doubles' bits are: those of 1.5·2^103 + h·2^51 are those of 1.5·2^103, plus h; those of 1.5·2^52 + r are those
+// of 1.5·2^52, plus r. What is missing to the sum of ac is 2^51 times the sum of a; a multiple of q makes it positive.
+func tileDoubles(d []uint64, stride int, x []uint64, totals []int64, c []uint64, rows int, q Modulus) {
 	k := uint64(len(c) / lanes)
-	highs, lows := k*math.Float64bits(1<<103), k*math.Float64bits(3<<51)
+	highs, lows := k*math.Float64bits(3<<102), k*math.Float64bits(3<<51)
 	var sums [4][2][4]uint64
 	for r := 0; r < rows; r += 4 {
 		for o := 0; o < lanes; o += 4 {
 			sums4x4(&sums, &x[r], &c[o], len(c)/lanes)
 			for i := range min(4, rows-r) {
 				e := (*[4]uint64)(d[(r+i)*stride+o:])
+				more := uint64(totals[r+i]) + q.Q*(k+1) // below 2^64, in units of 2^51
 				for j := range e {
-					h, s := sums[i][0][j]-highs, sums[i][1][j]-lows
-					lo, carry := bits.Add64(h<<51, s, 0)
-					e[j] = q.add(e[j], q.Reduce(h>>13+uint64(int64(s)>>63)+carry, lo))
+					h, s := int64(sums[i][0][j]-highs), int64(sums[i][1][j]-lows)
+					lo, carry := bits.Add64(uint64(h)<<51, uint64(s), 0)
+					hi := uint64(h>>13) + uint64(s>>63) + carry
+					lo, carry = bits.Add64(lo, more<<51, 0)
+					e[j] = q.add(e[j], q.Reduce(hi+more>>13+carry, lo))
 				}
 			}
 		}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-var gemmModuli = []uint64{3, 17, 0x3ffffffffc001, 0x3fffffffcc001, 0x7ffffffffffff, 0x8000000000001, 0xffffffffff001, 0xffffffff00001, 1<<60 - 1}
+var gemmModuli = []uint64{3, 17, 0x3ffffffffc001, 0x3fffffffcc001, 0x7ffffffffffff, 0x8000000000001, 1<<52 - 1, 0xffffffffff001, 0xffffffff00001, 1<<60 - 1}
 
 // mulAddTwin is MulAdd, one product at a time.
 func mulAddTwin(dst []uint64, stride int, x []int64, m, k, xstride int, c [][]uint64, q uint64) {

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func addProduct8x8(dst *uint64, stride int, a *uint64, b *uint64, k int)
+// func product52(dst *uint64, stride int, a *uint64, b *uint64, k int)
 // Requires: AVX, AVX512F, AVX512IFMA
-TEXT ·addProduct8x8(SB), NOSPLIT, $0-40
+TEXT ·product52(SB), NOSPLIT, $0-40
 	MOVQ   dst+0(FP), AX
 	MOVQ   stride+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -59,5 +59,150 @@ loop:
 	VPADDQ           (AX), Z7, Z7
 	VMOVDQU64        Z7, (AX)
 	ADDQ             CX, AX
+	VZEROUPPER
+	RET
+
+// func product64(dst *uint64, stride int, a *uint64, b *uint64, k int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·product64(SB), NOSPLIT, $0-40
+	MOVQ   dst+0(FP), AX
+	MOVQ   stride+8(FP), CX
+	MOVQ   a+16(FP), DX
+	MOVQ   b+24(FP), BX
+	MOVQ   k+32(FP), SI
+	VPXORQ Z0, Z0, Z0
+	VPXORQ Z1, Z1, Z1
+	VPXORQ Z2, Z2, Z2
+	VPXORQ Z3, Z3, Z3
+	VPXORQ Z4, Z4, Z4
+	VPXORQ Z5, Z5, Z5
+	VPXORQ Z6, Z6, Z6
+	VPXORQ Z7, Z7, Z7
+
+loop:
+	VMOVDQU64    (BX), Z8
+	VPMULLQ.BCST (DX), Z8, Z9
+	VPADDQ       Z9, Z0, Z0
+	VPMULLQ.BCST 8(DX), Z8, Z9
+	VPADDQ       Z9, Z1, Z1
+	VPMULLQ.BCST 16(DX), Z8, Z9
+	VPADDQ       Z9, Z2, Z2
+	VPMULLQ.BCST 24(DX), Z8, Z9
+	VPADDQ       Z9, Z3, Z3
+	VPMULLQ.BCST 32(DX), Z8, Z9
+	VPADDQ       Z9, Z4, Z4
+	VPMULLQ.BCST 40(DX), Z8, Z9
+	VPADDQ       Z9, Z5, Z5
+	VPMULLQ.BCST 48(DX), Z8, Z9
+	VPADDQ       Z9, Z6, Z6
+	VPMULLQ.BCST 56(DX), Z8, Z8
+	VPADDQ       Z8, Z7, Z7
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	DECQ         SI
+	JNZ          loop
+	VPADDQ       (AX), Z0, Z0
+	VMOVDQU64    Z0, (AX)
+	ADDQ         CX, AX
+	VPADDQ       (AX), Z1, Z1
+	VMOVDQU64    Z1, (AX)
+	ADDQ         CX, AX
+	VPADDQ       (AX), Z2, Z2
+	VMOVDQU64    Z2, (AX)
+	ADDQ         CX, AX
+	VPADDQ       (AX), Z3, Z3
+	VMOVDQU64    Z3, (AX)
+	ADDQ         CX, AX
+	VPADDQ       (AX), Z4, Z4
+	VMOVDQU64    Z4, (AX)
+	ADDQ         CX, AX
+	VPADDQ       (AX), Z5, Z5
+	VMOVDQU64    Z5, (AX)
+	ADDQ         CX, AX
+	VPADDQ       (AX), Z6, Z6
+	VMOVDQU64    Z6, (AX)
+	ADDQ         CX, AX
+	VPADDQ       (AX), Z7, Z7
+	VMOVDQU64    Z7, (AX)
+	ADDQ         CX, AX
+	VZEROUPPER
+	RET
+
+// func product4x4(dst *uint64, stride int, a *uint64, b *uint64, k int)
+// Requires: AVX, AVX2
+TEXT ·product4x4(SB), NOSPLIT, $0-40
+	MOVQ  dst+0(FP), AX
+	MOVQ  stride+8(FP), CX
+	MOVQ  a+16(FP), DX
+	MOVQ  b+24(FP), BX
+	MOVQ  k+32(FP), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y4, Y4, Y4
+	VPXOR Y1, Y1, Y1
+	VPXOR Y5, Y5, Y5
+	VPXOR Y2, Y2, Y2
+	VPXOR Y6, Y6, Y6
+	VPXOR Y3, Y3, Y3
+	VPXOR Y7, Y7, Y7
+
+loop:
+	VMOVDQU      (BX), Y8
+	VPSRLQ       $0x20, Y8, Y9
+	VPBROADCASTD (DX), Y10
+	VPBROADCASTD 4(DX), Y11
+	VPMULUDQ     Y8, Y10, Y12
+	VPADDQ       Y12, Y0, Y0
+	VPMULUDQ     Y9, Y10, Y10
+	VPADDQ       Y10, Y4, Y4
+	VPMULUDQ     Y8, Y11, Y11
+	VPADDQ       Y11, Y4, Y4
+	VPBROADCASTD 8(DX), Y10
+	VPBROADCASTD 12(DX), Y11
+	VPMULUDQ     Y8, Y10, Y12
+	VPADDQ       Y12, Y1, Y1
+	VPMULUDQ     Y9, Y10, Y10
+	VPADDQ       Y10, Y5, Y5
+	VPMULUDQ     Y8, Y11, Y11
+	VPADDQ       Y11, Y5, Y5
+	VPBROADCASTD 16(DX), Y10
+	VPBROADCASTD 20(DX), Y11
+	VPMULUDQ     Y8, Y10, Y12
+	VPADDQ       Y12, Y2, Y2
+	VPMULUDQ     Y9, Y10, Y10
+	VPADDQ       Y10, Y6, Y6
+	VPMULUDQ     Y8, Y11, Y11
+	VPADDQ       Y11, Y6, Y6
+	VPBROADCASTD 24(DX), Y10
+	VPBROADCASTD 28(DX), Y11
+	VPMULUDQ     Y8, Y10, Y12
+	VPADDQ       Y12, Y3, Y3
+	VPMULUDQ     Y9, Y10, Y10
+	VPADDQ       Y10, Y7, Y7
+	VPMULUDQ     Y8, Y11, Y11
+	VPADDQ       Y11, Y7, Y7
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	DECQ         SI
+	JNZ          loop
+	VPSLLQ       $0x20, Y4, Y4
+	VPADDQ       Y4, Y0, Y0
+	VPADDQ       (AX), Y0, Y0
+	VMOVDQU      Y0, (AX)
+	ADDQ         CX, AX
+	VPSLLQ       $0x20, Y5, Y5
+	VPADDQ       Y5, Y1, Y1
+	VPADDQ       (AX), Y1, Y1
+	VMOVDQU      Y1, (AX)
+	ADDQ         CX, AX
+	VPSLLQ       $0x20, Y6, Y6
+	VPADDQ       Y6, Y2, Y2
+	VPADDQ       (AX), Y2, Y2
+	VMOVDQU      Y2, (AX)
+	ADDQ         CX, AX
+	VPSLLQ       $0x20, Y7, Y7
+	VPADDQ       Y7, Y3, Y3
+	VPADDQ       (AX), Y3, Y3
+	VMOVDQU      Y3, (AX)
+	ADDQ         CX, AX
 	VZEROUPPER
 	RET

@@ -24,8 +24,8 @@ func MatMul(dst, a, b []uint64, m, k, n, width int) {
 		panic(fmt.Sprintf("z2k: internal error: matmul of [%d,%d] by [%d,%d]: lengths %d, %d, result %d", m, k, k, n, len(a), len(b), len(dst)))
 	}
 	Mask(width)
-	if vectorized(m, k, width) {
-		matMul52(dst, a, b, m, k, n, width)
+	if vectorized(m, k) {
+		matMulVector(dst, a, b, m, k, n, width)
 		return
 	}
 	parts := min(goruntime.GOMAXPROCS(0), m/2)

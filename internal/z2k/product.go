@@ -18,13 +18,11 @@ const (
 // leastRows is the least number of rows of a for which it pays to spread b.
 const leastRows = 4
 
-// vectorized tells whether matMul52 serves a product.
-func vectorized(m, k, width int) bool {
-	return kernel.Low52 && width <= 52 && m >= leastRows && k > 0
-}
+// vectorized tells whether matMulVector serves a product.
+func vectorized(m, k int) bool { return kernel.Multiplies && m >= leastRows && k > 0 }
 
-// matMul52 is MatMul for widths up to 52, with the vector kernel. A large product uses all processors.
-func matMul52(dst, a, b []uint64, m, k, n, width int) {
+// matMulVector is MatMul with the vector kernel. A large product uses all processors.
+func matMulVector(dst, a, b []uint64, m, k, n, width int) {
 	groups := (m + lanes - 1) / lanes
 	rows := make([]uint64, groups*lanes*k) // a, [groups][k][lanes]
 	for i := range m {
@@ -51,7 +49,7 @@ func matMul52(dst, a, b []uint64, m, k, n, width int) {
 				for g := range groups {
 					x := rows[(g*k+p)*lanes:]
 					for o := 0; o < cols; o += lanes {
-						kernel.AddProduct(sums[g*lanes*blockCols+o:], blockCols, x, panels[o*depth:], depth)
+						kernel.AddProduct(sums[g*lanes*blockCols+o:], blockCols, x, panels[o*depth:], depth, width)
 					}
 				}
 			}

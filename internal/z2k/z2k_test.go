@@ -102,9 +102,9 @@ func TestMatMulInParts(t *testing.T) {
 	a, b := random(r, m*k, w), random(r, k*n, w)
 	got, want := random(r, m*n, w), random(r, m*n, w)
 	defer goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(3))
-	have := kernel.Low52
-	kernel.Low52 = false
-	defer func() { kernel.Low52 = have }()
+	have := kernel.Multiplies
+	kernel.Multiplies = false
+	defer func() { kernel.Multiplies = have }()
 	MatMul(got, a, b, m, k, n, w)
 	matMul(want, a, b, k, n, w)
 	if !slices.Equal(got, want) {
@@ -115,12 +115,12 @@ func TestMatMulInParts(t *testing.T) {
 // TestMatMulVector compares the vector kernel with the plain one, for shapes
 // around its blocks, and operands with bits beyond the ring.
 func TestMatMulVector(t *testing.T) {
-	if !kernel.Low52 {
+	if !kernel.Multiplies {
 		t.Skip("no vector kernel on this machine")
 	}
 	r := rand.New(rand.NewPCG(7, 9))
 	defer goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(3))
-	for _, w := range []int{1, 25, 38, 51, 52} {
+	for _, w := range []int{1, 25, 38, 51, 52, 53, 64} {
 		for _, m := range []int{4, 7, 8, 9, 24} {
 			for _, k := range []int{0, 1, 127, 128, 129, 300} {
 				for _, n := range []int{1, 7, 8, 9, 63, 64, 65, 200} {

@@ -92,17 +92,18 @@ func sums4x4(f *file) {
 		f.VBROADCASTSD(f.ConstData(name, operand.F64(v)), r)
 		return r
 	}
-	big := constant("sumsBig", 1<<103)
-	both := constant("sumsBoth", 1<<103+3<<51)
-	small := constant("sumsSmall", 1<<52) // its bits, and a number in the lower ones, are 2^52 and the number
+	big := constant("sumsBig", 3<<102)
+	both := constant("sumsBoth", 3<<102+3<<51)
+	whole := constant("sumsWhole", 1<<52) // its bits, and a number in the lower ones, are 2^52 and the number
+	less := constant("sumsLess", 1<<52+1<<51)
 	highs, lows, row := vectors(4, f.YMM), vectors(4, f.YMM), f.YMM()
 	for i := range highs {
 		f.zero(highs[i])
 		f.zero(lows[i])
 	}
 	f.loop("loop", k, func() {
-		f.VPOR(at(c, 0), small, row)
-		f.VSUBPD(small, row, row)
+		f.VPOR(at(c, 0), whole, row)
+		f.VSUBPD(less, row, row)
 		for i := range highs {
 			a, high := f.YMM(), f.YMM()
 			f.VBROADCASTSD(at(x, 8*i), a)
@@ -123,9 +124,22 @@ func sums4x4(f *file) {
 	f.end()
 }
 
-// product has the matrix product modulo powers of two.
+// product has the matrix products modulo powers of two.
 func product(f *file) {
-	f.function("addProduct8x8")
+	product8x8(f, "product52", func(x operand.Mem, row, sum reg.VecVirtual) {
+		f.VPMADD52LUQ_BCST(x, row, sum)
+	})
+	product8x8(f, "product64", func(x operand.Mem, row, sum reg.VecVirtual) {
+		t := f.ZMM()
+		f.VPMULLQ_BCST(x, row, t)
+		f.VPADDQ(t, sum, sum)
+	})
+	product4x4(f)
+}
+
+// product8x8 adds products of a row of b by numbers to eight sums.
+func product8x8(f *file, name string, add func(x operand.Mem, row, sum reg.VecVirtual)) {
+	f.function(name)
 	dst, stride, a, b, k := f.argument("dst"), f.argument("stride"), f.argument("a"), f.argument("b"), f.argument("k")
 	sums, row := vectors(8, f.ZMM), f.ZMM()
 	for _, s := range sums {
@@ -134,7 +148,7 @@ func product(f *file) {
 	f.loop("loop", k, func() {
 		f.VMOVDQU64(at(b, 0), row)
 		for i, s := range sums {
-			f.VPMADD52LUQ_BCST(at(a, 8*i), row, s)
+			add(at(a, 8*i), row, s)
 		}
 		f.ADDQ(operand.Imm(64), a)
 		f.ADDQ(operand.Imm(64), b)
@@ -142,6 +156,42 @@ func product(f *file) {
 	for _, s := range sums {
 		f.VPADDQ(at(dst, 0), s, s)
 		f.VMOVDQU64(s, at(dst, 0))
+		f.ADDQ(stride, dst)
+	}
+	f.end()
+}
+
+// product4x4 multiplies halves of 32 bits; of the upper ones only the products with a lower one count.
+func product4x4(f *file) {
+	f.function("product4x4")
+	dst, stride, a, b, k := f.argument("dst"), f.argument("stride"), f.argument("a"), f.argument("b"), f.argument("k")
+	low, middle, row, upper := vectors(4, f.YMM), vectors(4, f.YMM), f.YMM(), f.YMM()
+	for i := range low {
+		f.zero(low[i])
+		f.zero(middle[i])
+	}
+	f.loop("loop", k, func() {
+		f.VMOVDQU(at(b, 0), row)
+		f.VPSRLQ(operand.Imm(32), row, upper)
+		for i := range low {
+			x, y, t := f.YMM(), f.YMM(), f.YMM()
+			f.VPBROADCASTD(at(a, 8*i), x)
+			f.VPBROADCASTD(at(a, 8*i+4), y)
+			f.VPMULUDQ(row, x, t)
+			f.VPADDQ(t, low[i], low[i])
+			f.VPMULUDQ(upper, x, x)
+			f.VPADDQ(x, middle[i], middle[i])
+			f.VPMULUDQ(row, y, y)
+			f.VPADDQ(y, middle[i], middle[i])
+		}
+		f.ADDQ(operand.Imm(64), a)
+		f.ADDQ(operand.Imm(64), b)
+	})
+	for i, s := range low {
+		f.VPSLLQ(operand.Imm(32), middle[i], middle[i])
+		f.VPADDQ(middle[i], s, s)
+		f.VPADDQ(at(dst, 0), s, s)
+		f.VMOVDQU(s, at(dst, 0))
 		f.ADDQ(stride, dst)
 	}
 	f.end()
