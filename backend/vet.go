@@ -10,7 +10,7 @@ import (
 // Traffic is what the protocols of a plan put on the wire: bytes by sender,
 // client and server.
 type Traffic struct {
-	Op  [2]int64 // the most of one op, online
+	Op  [2]int64 // the most of one op, ahead or online
 	Run [2]int64 // of a run, with all that a session does before it
 }
 
@@ -79,6 +79,6 @@ func (v *vetter) op(op *ir.Op) (cost.Cost, error) {
 	if n := op.Attrs.Ints("cots"); len(n) == 2 && (int64(n[0]) != c.COTClientSends || int64(n[1]) != c.COTServerSends) {
 		return c, fmt.Errorf("%s: %s says cots = %v, but consumes [%d, %d]", op.Pos, op.Name, n, c.COTClientSends, c.COTServerSends)
 	}
-	v.traffic.Op = [2]int64{max(v.traffic.Op[0], c.C2S), max(v.traffic.Op[1], c.S2C)}
+	v.traffic.Op = [2]int64{max(v.traffic.Op[0], c.C2S, c.AheadC2S), max(v.traffic.Op[1], c.S2C, c.AheadS2C)}
 	return c, nil
 }

@@ -2,17 +2,21 @@ package runtime
 
 import (
 	"fmt"
+	"io"
 
+	"nimbus/internal/prg"
 	"nimbus/ir"
 	"nimbus/runtime/he"
 	"nimbus/runtime/share"
+	"nimbus/runtime/transport"
 )
 
 // An op whose plan says ahead runs its protocol on masks while the session
 // prepares a run, and the run itself only multiplies in the clear
-// (runtime/he/ahead.go). Both parties walk the plan in program order, calls
+// (runtime/he/ahead.go). The list of these ops is in program order, calls
 // included, and the run enters ops in the same order: so what is prepared is a
-// queue, from which each op takes the first.
+// queue, from which each op takes the first. It may wait on a disk between, for
+// a later session (kept.go).
 
 // prepared is what one op has that ran ahead.
 type prepared struct {
@@ -23,57 +27,112 @@ type prepared struct {
 // isAhead tells whether an op runs ahead of its input.
 func isAhead(o *ir.Op) bool { return o.Attrs.Bool("ahead") }
 
-// prepareAhead runs what the next run finds prepared.
-func (s *Session) prepareAhead() error {
-	s.ahead = nil
-	return s.prepareFunc(s.prog.Main, 0)
-}
-
-func (s *Session) prepareFunc(f *ir.Func, depth int) error {
+// aheadOps lists the ops of a run of f that run ahead, in program order.
+func (p *Program) aheadOps(f *ir.Func, depth int) (ops []*ir.Op, err error) {
 	if depth > maxCalls {
-		return fmt.Errorf("@%s: calls nest deeper than %d", f.Name, maxCalls)
+		return nil, fmt.Errorf("@%s: calls nest deeper than %d", f.Name, maxCalls)
 	}
 	for _, o := range f.Body {
-		if g := s.prog.funcs[o.Callee]; o.Callee != "" && g != nil {
-			if err := s.prepareFunc(g, depth+1); err != nil {
-				return err
+		if g := p.funcs[o.Callee]; o.Callee != "" && g != nil {
+			inner, err := p.aheadOps(g, depth+1)
+			if err != nil {
+				return nil, err
 			}
+			ops = append(ops, inner...)
 		}
-		if !isAhead(o) {
-			continue
+		if isAhead(o) {
+			ops = append(ops, o)
 		}
-		got, err := s.prepareOp(o)
-		if err != nil {
-			return fmt.Errorf("%s: %w", opName(o), err)
-		}
-		s.ahead = append(s.ahead, prepared{o, got})
 	}
-	return nil
+	return ops, nil
 }
 
-// prepareOp runs an op's protocol on masks.
-func (s *Session) prepareOp(o *ir.Op) (*he.Prepared, error) {
-	rng := s.rng.Child("ahead")
+// A product is what all products that run ahead have in common.
+type product struct {
+	bytes int64 // that it takes on the disk
+	read  func(io.Reader) (*he.Prepared, error)
+	// prepare runs the protocol on masks.
+	prepare func(conn transport.Conn, rng *prg.PRG) (*he.Prepared, error)
+}
+
+// productOf is the product of an op that runs ahead, at this party.
+func (s *Session) productOf(o *ir.Op) (product, error) {
 	if o.Name == "he.matmul_ss" {
 		spec, err := matMulSSSpec(o)
-		if err != nil {
-			return nil, err
-		}
-		return spec.Prepare(s.conn, s.he.session, rng)
+		return product{spec.KeptBytes(), spec.ReadPrepared, func(conn transport.Conn, rng *prg.PRG) (*he.Prepared, error) {
+			return spec.Prepare(conn, s.he.session, rng)
+		}}, err
 	}
 	spec := matMulSpec(o)
-	if s.party == share.Server {
-		key, err := s.he.keys.Key(spec.Set)
+	return product{spec.KeptBytes(), spec.ReadPrepared, func(conn transport.Conn, rng *prg.PRG) (*he.Prepared, error) {
+		if s.party == share.Server {
+			key, err := s.he.keys.Key(spec.Set)
+			if err != nil {
+				return nil, err
+			}
+			return spec.PrepareServer(conn, key)
+		}
+		sec, pk, err := s.he.weight(o)
 		if err != nil {
 			return nil, err
 		}
-		return spec.PrepareServer(s.conn, key)
+		return spec.PrepareClient(conn, sec, pk, rng)
+	}}, nil
+}
+
+// prepareAhead runs what the next run finds prepared: side by side, in lanes, as
+// a flow runs ops that do not depend on each other.
+func (s *Session) prepareAhead() error {
+	s.ahead = make([]prepared, len(s.prog.ahead))
+	var (
+		asked = s.conn.Stats().Arrived
+		slots = make(chan struct{}, maxLanes)
+		errs  = make(chan error, len(s.ahead)) // one of each op
+	)
+	begun := 0
+	for i, o := range s.prog.ahead {
+		slots <- struct{}{}
+		p, err := s.productOf(o)
+		if s.lanes++; s.lanes == 0 {
+			err = errLanes
+		}
+		if err != nil {
+			errs <- err
+			s.conn.Close()
+			begun++
+			break
+		}
+		s.ahead[i].op = o
+		lane, rng := s.conn.Lane(s.lanes, asked), s.rng.Child("ahead")
+		st := &step{op: o, conn: turnConn{lane, &s.turns, s.lanes}, lane: s.lanes, turn: s.turns.ask(s.lanes)}
+		st.run = func() (err error) {
+			s.ahead[i].got, err = p.prepare(st.conn, rng)
+			return err
+		}
+		begun++
+		go func() {
+			st.exec(&s.turns)
+			if st.panicked != nil {
+				st.err = fmt.Errorf("internal error: %v", st.panicked)
+			}
+			if st.err == nil {
+				st.err = lane.Close()
+			}
+			if st.err != nil {
+				s.conn.Close() // so that none waits any longer
+				st.err = fmt.Errorf("%s: %w", opName(o), st.err)
+			}
+			errs <- st.err
+			<-slots
+		}()
 	}
-	sec, pk, err := s.he.weight(o)
-	if err != nil {
-		return nil, err
+	var first error
+	for range begun {
+		if err := <-errs; err != nil && first == nil {
+			first = fmt.Errorf("ahead: %w", err)
+		}
 	}
-	return spec.PrepareClient(s.conn, sec, pk, rng)
+	return first
 }
 
 // takeAhead hands an op what was prepared for it, nil to one that runs at once.

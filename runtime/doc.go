@@ -9,6 +9,9 @@
 // the protocols themselves live in runtime/share, runtime/ot and runtime/he
 // and know nothing of plans.
 //
+// What a run consumes before its input is known may come from an earlier
+// session, which kept it in a vault of either party (kept.go).
+//
 // Setup is a session of another mode: the server encrypts its weights under a
 // key of its own for this client, and the client downloads plan, tokenizer
 // and encrypted weights into a Store and keeps them.

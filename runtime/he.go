@@ -277,12 +277,9 @@ type heState struct {
 	session *he.SessionKeys   // both: for products of shares
 }
 
-// open exchanges the session's keys, if the plan has products of shares.
+// open exchanges the session's keys, once, if the plan has products of shares.
 func (h *heState) open(s *Session) error {
-	if h.stock != nil && h.stock.public != nil {
-		h.public = h.stock.public.Pooled()
-	}
-	if len(s.prog.sessionSets) == 0 {
+	if len(s.prog.sessionSets) == 0 || h.session != nil {
 		return nil
 	}
 	var err error

@@ -11,7 +11,7 @@ import (
 )
 
 // ProtocolVersion counts incompatible changes of what the parties send.
-const ProtocolVersion = 2
+const ProtocolVersion = 3
 
 // Mode says what a session is for.
 type Mode uint8

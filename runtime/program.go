@@ -34,8 +34,11 @@ type Program struct {
 	// connection's own; whoever makes the program knows the costs.
 	MostOp, MostRun [2]int64
 
-	ext  corr.Extension
-	pool int // how many COTs are kept ahead, both directions together
+	ext corr.Extension
+	// saysOTs tells whether ClientSends and ServerSends are what the plan says; a
+	// plan written by hand need not.
+	saysOTs bool
+	pool    int // how many COTs are kept ahead, both directions together
 
 	funcs map[string]*ir.Func
 	// weights are what setup encrypts.
@@ -46,6 +49,9 @@ type Program struct {
 	// under the server's keys, and either party's under the other's session
 	// keys.
 	zeros, sessionZeros he.ZeroNeeds
+	// ahead are the ops of one run that run ahead of its input.
+	ahead      []*ir.Op
+	keysOnline bool // not all products of shares are among them
 	// readers counts the arguments that read a value, so that it can be dropped
 	// after the last.
 	readers map[*ir.Value]int
@@ -74,6 +80,7 @@ func NewProgram(m *ir.Module) (*Program, error) {
 	if p.ext, err = corr.Named(p.Extension, p.Base); err != nil {
 		return nil, fmt.Errorf("plan %s: %w", m.Name, err)
 	}
+	_, p.saysOTs = m.Attrs.Get("cot_server_sends")
 	for _, f := range m.Funcs {
 		p.funcs[f.Name] = f
 		for _, o := range f.Body {
@@ -96,7 +103,10 @@ func NewProgram(m *ir.Module) (*Program, error) {
 	if p.weights, err = heWeights(m); err != nil {
 		return nil, err
 	}
-	p.sessionSets = sessionSets(m)
+	p.sessionSets, p.keysOnline = sessionSets(m), needsKeys(m)
+	if p.ahead, err = p.aheadOps(p.Main, 0); err != nil {
+		return nil, err
+	}
 	if err := p.countZeros(); err != nil {
 		return nil, err
 	}

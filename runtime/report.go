@@ -75,11 +75,25 @@ type Report struct {
 	Online  Phase `json:"online"`
 	// Refill is the part of Online, between ops, in which correlations were made
 	// because a run consumes more of them than are kept ahead.
-	Refill Phase     `json:"refill"`
-	Ops    []OpCount `json:"ops"`
+	Refill Phase `json:"refill"`
+	// Prepared says where what the run consumed came from; nil for a party that
+	// keeps nothing across sessions.
+	Prepared *Kept     `json:"prepared,omitempty"`
+	Ops      []OpCount `json:"ops"`
 	// PeakRSS is the process's largest resident memory so far, in bytes; zero
 	// where the system does not tell.
 	PeakRSS int64 `json:"peak_rss_bytes"`
+}
+
+// Kept is what a run had of earlier sessions.
+type Kept struct {
+	// Item is the number of what the run consumed; 0: it was made in the run's own
+	// session.
+	Item uint64 `json:"item,omitempty"`
+	// Left is for how many runs there is more.
+	Left int `json:"left"`
+	// Problem says why some of it was dropped, or could not be used.
+	Problem string `json:"problem,omitempty"`
 }
 
 // meter measures phases by the differences of a connection's counters.

@@ -14,6 +14,7 @@ import (
 	"nimbus/runtime/he"
 	"nimbus/runtime/share"
 	"nimbus/runtime/transport"
+	"nimbus/runtime/vault"
 )
 
 // Server is the model owner's side: one plan, its weights, and any number of
@@ -30,6 +31,9 @@ type Server struct {
 	// Dir is the state folder. Below clients/FINGERPRINT/DIGEST it holds each
 	// client's key (mode 0600) and encrypted weights.
 	Dir string
+	// MaxKept bounds the bytes that the server keeps of what each client prepared
+	// for later runs; 0 keeps nothing.
+	MaxKept int64
 	// MaxSessions bounds how many clients are served at once; 0 means 64.
 	MaxSessions int
 	// MaxSession bounds how long one client may stay connected; 0 means 6 hours.
@@ -41,6 +45,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	clients map[Digest]*clientState
+	vaults  map[[2]Digest]*vault.Vault // by client and key
 }
 
 // clientState is what the server has for one client. Its fields are set
@@ -197,6 +202,7 @@ func (sv *Server) Handle(ctx context.Context, conn transport.Conn, client Peer) 
 	if err != nil {
 		return err
 	}
+	s.kept = sv.keeper(client.Fingerprint, keyID(keys))
 	runs := 0
 	err = s.Serve(sv.Inputs, func(r *Report) {
 		runs++

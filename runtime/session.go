@@ -12,6 +12,7 @@ import (
 	"nimbus/runtime/ot"
 	"nimbus/runtime/share"
 	"nimbus/runtime/transport"
+	"nimbus/runtime/vault"
 )
 
 // The client's requests within a session, one byte each.
@@ -19,6 +20,8 @@ const (
 	requestPrepare = 1 // make what the next run consumes
 	requestRun     = 2
 	requestBye     = 3
+	requestKeep    = 4 // make it for a later session, see kept.go
+	requestRestore = 5 // take it from what earlier sessions kept
 )
 
 // Weights are the server's weights by declared name, each encoded for the
@@ -43,6 +46,10 @@ type Config struct {
 	// main's results (nil where a result is not for this party); may be nil.
 	Results func([][]uint64)
 
+	// Vault is where a client keeps what is prepared for later sessions with this
+	// server; nil: it keeps nothing. A [Server] opens its own.
+	Vault *vault.Vault
+
 	// Binding is the secure channel's value, see Peer.
 	Binding Digest
 
@@ -61,8 +68,10 @@ type Session struct {
 	weights Weights
 	rng     *prg.PRG
 
-	c  *corr.Corr
-	he heState
+	c    *corr.Corr // of the next run: own, or what was kept
+	own  *corr.Corr // made in this session; nil before that
+	he   heState
+	kept keeper
 
 	results func([][]uint64) // of a server, told what a run reveals to it
 
@@ -80,7 +89,6 @@ type Session struct {
 	used   [2]int64 // COTs consumed before the run, by the party that sends
 	refill Phase    // of the run
 
-	open    bool // base OTs and key exchange are done
 	ready   bool // the pools hold what a run consumes, and ahead does
 	ahead   []prepared
 	offline Phase
@@ -131,6 +139,10 @@ func newSession(conn transport.Conn, cfg Config) *Session {
 	}
 	s := &Session{party: cfg.Party, conn: conn, prog: cfg.Program, weights: cfg.Weights, results: cfg.Results, rng: rng.Child("session")}
 	s.he.keys, s.he.stock = cfg.Keys, cfg.Stock
+	if cfg.Stock != nil && cfg.Stock.public != nil {
+		s.he.public = cfg.Stock.public.Pooled()
+	}
+	s.kept.vault = cfg.Vault
 	if peer := 1 - cfg.Party; cfg.Program.MostRun[peer] > 0 {
 		// The peer may have ended a run and prepared the next.
 		conn.Bound(max(cfg.Program.MostOp[peer], 1), 2*cfg.Program.MostRun[peer]+earlySmall)
@@ -153,7 +165,7 @@ func (s *Session) fail(err error) error {
 }
 
 func (s *Session) drop() {
-	s.c, s.rng, s.protocols, s.ahead = nil, nil, nil, nil
+	s.c, s.own, s.rng, s.protocols, s.ahead = nil, nil, nil, nil, nil
 	s.he = heState{}
 	s.weights = nil
 }
@@ -200,32 +212,67 @@ func (s *Session) Prepare() (Phase, error) {
 
 // prepare is Prepare's work, the same on both sides.
 func (s *Session) prepare() error {
-	if !s.open {
-		c, err := corr.Setup(s.conn, s.party, corr.Config{Ext: s.prog.ext}, s.rng.Child("corr"))
-		if err != nil {
-			return fmt.Errorf("base OT: %w", err)
-		}
-		s.c = c
-		if err := s.he.open(s); err != nil {
-			return fmt.Errorf("key exchange: %w", err)
-		}
-		s.open = true
+	if s.ready {
+		return nil
 	}
-	if !s.ready {
-		sends, receives := s.prog.pools()
-		if s.party == share.Server {
-			sends, receives = receives, sends
+	if err := s.inOrder(s.openOTs, s.openKeys, s.fillOTs, s.fillZeros, s.prepareAhead); err != nil {
+		return err
+	}
+	s.ready = true
+	return nil
+}
+
+func (s *Session) inOrder(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
 		}
-		if err := s.c.Prefill(sends, receives); err != nil {
-			return fmt.Errorf("prefill: %w", err)
-		}
-		if err := s.he.prepare(s); err != nil {
-			return fmt.Errorf("encryptions of zero: %w", err)
-		}
-		if err := s.prepareAhead(); err != nil {
-			return fmt.Errorf("ahead: %w", err)
-		}
-		s.ready = true
+	}
+	return nil
+}
+
+// openOTs runs the session's base OTs, once.
+func (s *Session) openOTs() error {
+	if s.own != nil {
+		return nil
+	}
+	var err error
+	if s.own, err = corr.Setup(s.conn, s.party, corr.Config{Ext: s.prog.ext}, s.rng.Child("corr")); err != nil {
+		return fmt.Errorf("base OT: %w", err)
+	}
+	return nil
+}
+
+// openKeys exchanges the session's keys, once.
+func (s *Session) openKeys() error {
+	if err := s.he.open(s); err != nil {
+		return fmt.Errorf("key exchange: %w", err)
+	}
+	return nil
+}
+
+// fillOTs makes the correlated OTs of a run, or as many as are kept ahead.
+func (s *Session) fillOTs() error {
+	s.c = s.own
+	if err := s.c.Prefill(s.ownFirst(s.prog.pools())); err != nil {
+		return fmt.Errorf("prefill: %w", err)
+	}
+	return nil
+}
+
+// ownFirst turns numbers by the party that sends into those that this party
+// sends and receives.
+func (s *Session) ownFirst(client, server int) (sends, receives int) {
+	if s.party == share.Server {
+		return server, client
+	}
+	return client, server
+}
+
+// fillZeros makes encryptions of zero for one run.
+func (s *Session) fillZeros() error {
+	if err := s.he.prepare(s); err != nil {
+		return fmt.Errorf("encryptions of zero: %w", err)
 	}
 	return nil
 }
@@ -246,8 +293,12 @@ func (s *Session) Run(inputs map[string][]uint64) ([][]uint64, *Report, error) {
 		}
 	}
 	if !s.ready {
-		if _, err := s.Prepare(); err != nil {
+		if found, err := s.Restore(); err != nil {
 			return nil, nil, err
+		} else if !found {
+			if _, err := s.Prepare(); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
 	m := measure(s.conn)
@@ -275,8 +326,9 @@ func (s *Session) Serve(inputs map[string][]uint64, done func(*Report)) error {
 		}
 		m.start = time.Now() // the request's bytes count, the wait for it does not
 		switch b[0] {
-		case requestPrepare:
-			if err := s.prepare(); err != nil {
+		case requestPrepare, requestKeep, requestRestore:
+			answer := map[byte]func() error{requestPrepare: s.prepare, requestKeep: s.answerKeep, requestRestore: s.answerRestore}
+			if err := answer[b[0]](); err != nil {
 				return s.fail(err)
 			}
 			s.offline = s.offline.Add(m.phase())
@@ -346,6 +398,7 @@ func (s *Session) run(m meter, inputs map[string][]uint64) ([][]uint64, *Report,
 	rep := &Report{
 		Party: partyName(s.party), Plan: s.prog.Digest.String(),
 		Offline: s.offline, Online: online, Refill: s.refill, Ops: s.ops, PeakRSS: PeakRSS(),
+		Prepared: s.kept.report(),
 	}
 	s.ops, s.offline = nil, Phase{}
 	return out, rep, nil

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -55,6 +56,8 @@ func reserved(o *ir.Op) (n [2]int, said bool) {
 	return n, false
 }
 
+var errLanes = errors.New("this session has had all its lanes: begin a new one")
+
 // newStep makes the step of the next op in program order, with all that both
 // parties number alike.
 func (s *Session) newStep(o *ir.Op, order int) (*step, error) {
@@ -93,7 +96,7 @@ func (s *Session) newStep(o *ir.Op, order int) (*step, error) {
 		return st, nil
 	}
 	if s.lanes++; s.lanes == 0 {
-		return nil, fmt.Errorf("this session has had all its lanes: begin a new one")
+		return nil, errLanes
 	}
 	st.lane, st.rng = s.lanes, s.rng.Child("op")
 	var err error

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"nimbus/runtime/vault"
 )
 
 // A Store is a client's state folder:
@@ -17,6 +19,8 @@ import (
 //	servers.json                     address -> fingerprint, from earlier setups
 //	servers/FINGERPRINT/current      digest of the plan last set up
 //	servers/FINGERPRINT/DIGEST/      plan, tokenizer, weights.nwx, done.json
+//	servers/FINGERPRINT/DIGEST/prepared/KEY/   what was prepared for later runs
+//	prepared.key                     under which that is encrypted
 //
 // A file ending in .part is an unfinished download.
 type Store struct{ Dir string }
@@ -184,34 +188,16 @@ func (st *Store) addresses() (map[string]string, error) {
 	return known, nil
 }
 
-// writeFile replaces a file as a whole: after a crash it is the old one or
-// the new one.
+// writeFile replaces a file as a whole, see [vault.Replace].
 func writeFile(path string, data []byte, perm fs.FileMode) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return diskError(err, path)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return diskError(err, path)
-	}
-	_, err = f.Write(data)
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
 	if err == nil {
-		err = f.Chmod(perm)
+		err = vault.Replace(path, perm, func(w io.Writer) error {
+			_, err := w.Write(data)
+			return err
+		})
 	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return diskError(err, path)
-	}
-	return nil
+	return diskError(err, path)
 }
 
 // diskError adds what to do about a full disk.

@@ -60,7 +60,8 @@ runtime/share, runtime/corr, internal/fixed < runtime/ot;
 internal/packing < runtime/artifact;
 runtime/share, runtime/artifact, runtime/transport, internal/packing, internal/prg, internal/kernel < runtime/he;
 runtime/share, internal/fixed, internal/prg < runtime/ideal;
-ir/plan, ir/weights, runtime/ot, runtime/he, runtime/ideal < runtime;
+internal/prg < runtime/vault;
+ir/plan, ir/weights, runtime/ot, runtime/he, runtime/ideal, runtime/vault < runtime;
 
 # The programs.
 internal/analyzers < cmd/nimbus-vet;

@@ -42,7 +42,7 @@ func (a Cost) With(b Cost) Cost {
 	a.S2C += b.S2C
 	a.AheadC2S += b.AheadC2S
 	a.AheadS2C += b.AheadS2C
-	a.AheadChain = a.AheadChain.Then(b.AheadChain)
+	a.AheadChain = a.AheadChain.With(b.AheadChain) // in lanes
 	a.COTClientSends += b.COTClientSends
 	a.COTServerSends += b.COTServerSends
 	a.HEEnc += b.HEEnc

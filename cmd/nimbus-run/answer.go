@@ -102,6 +102,16 @@ func printAccount(w io.Writer, rep *runtime.Report) {
 	fmt.Fprintf(w, "  offline    %.2f s, %s (before the input is needed)\n", rep.Offline.Seconds, bothWays(rep.Offline))
 	fmt.Fprintf(w, "  online     %.2f s, %s\n", rep.Online.Seconds, bothWays(rep.Online))
 	fmt.Fprintf(w, "  rounds     %g online, %g offline\n", rep.Online.Rounds, rep.Offline.Rounds)
+	if k := rep.Prepared; k != nil {
+		from := "made in this session"
+		if k.Item > 0 {
+			from = fmt.Sprintf("item %d of an earlier session", k.Item)
+		}
+		fmt.Fprintf(w, "  prepared   %s; %d more are left\n", from, k.Left)
+		if k.Problem != "" {
+			fmt.Fprintf(w, "  note       %s\n", k.Problem)
+		}
+	}
 }
 
 func bothWays(p runtime.Phase) string {

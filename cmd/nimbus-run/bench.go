@@ -36,7 +36,10 @@ like trained ones. A plan that is not embedded is compiled first, on random inpu
 for the -link, as nimbusc compile does, and kept in NIMBUS_HOME. -tokens and -layers
 may be lists such as 8,16,32: the benchmarks run one after another and make one table,
 or one JSON list, and with -svg a picture. -cores holds each party to cores of its own where there are
-enough.`,
+enough.
+
+With -offline each run finds on the disk what prepare makes. Offline is then what
+that took, and loading counts as online.`,
 	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		o := benchOptions{what: "model"}
 		var layers, tokens sizes
@@ -152,7 +155,10 @@ type benchResult struct {
 
 	Seconds        float64 `json:"seconds"` // online, with full pools
 	OfflineSeconds float64 `json:"offline_seconds"`
-	SetupSeconds   float64 `json:"setup_seconds"`
+	// LoadSeconds is the part of Seconds in which the parties agreed on what a
+	// session before had prepared, and read it (-offline).
+	LoadSeconds  float64 `json:"load_seconds,omitempty"`
+	SetupSeconds float64 `json:"setup_seconds"`
 	// Online and offline together; setup apart.
 	BytesToServer int64   `json:"bytes_client_to_server"`
 	BytesToClient int64   `json:"bytes_server_to_client"`
@@ -243,6 +249,9 @@ func printBench(r *benchResult, ops bool) {
 	fmt.Printf("setup     %.2f s, %s\n", r.Setup.Seconds, runtime.FormatBytes(r.Setup.Bytes()))
 	fmt.Printf("offline   %.2f s, %s, %g rounds\n", r.Offline.Seconds, runtime.FormatBytes(r.Offline.Bytes()), r.Offline.Rounds)
 	fmt.Printf("online    %.2f s, %s, %g rounds\n", r.Online.Seconds, runtime.FormatBytes(r.Online.Bytes()), r.Online.Rounds)
+	if r.LoadSeconds > 0 {
+		fmt.Printf("          of which %.2f s to load what was prepared and kept on the disk\n", r.LoadSeconds)
+	}
 	fmt.Printf("all in    %.2f s from start to answer, %s\n", r.Wall, runtime.FormatBytes(r.Offline.Bytes()+r.Online.Bytes()))
 	fmt.Printf("computed  client %.2f s offline, %.2f s online; server %.2f s, %.2f s\n", r.ClientOfflineCPU, r.ClientCPU, r.ServerOfflineCPU, r.ServerCPU)
 	fmt.Printf("predicted %.2f s offline, %.2f s online, of which client %.2f s, server %.2f s, link %.2f s\n",

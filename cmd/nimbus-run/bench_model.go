@@ -72,7 +72,7 @@ func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, 
 		return nil, err
 	}
 	args := []string{t.plan, "-weights", t.weights, "-coefficients", t.coefs, "-listen", "127.0.0.1:0", "-link", o.plan.link.String(), "-timeout", benchTimeout.String(),
-		"-trust", clientID.Fingerprint().String(), "-state", server, "-report", filepath.Join(dir, "report.json")}
+		"-trust", clientID.Fingerprint().String(), "-state", server, "-report", filepath.Join(dir, "report.json"), "-prepared", fmt.Sprint(benchKept)}
 	for _, s := range t.set {
 		args = append(args, "-set", s)
 	}
@@ -98,10 +98,20 @@ func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, 
 		return nil, err
 	}
 	defer stock.Close()
+	cfg := runtime.Config{Program: prog, Stock: stock}
+	var kept []keptRun // what each run finds prepared on the disk, of a plan that runs ahead
+	if o.plan.lower.Ahead {
+		if cfg.Vault, err = st.Vault(in, prog); err != nil {
+			return nil, err
+		}
+		if kept, err = p.keep(cfg, o.runs); err != nil {
+			return nil, srv.explain(err)
+		}
+	}
 	var results [][][]uint64
-	for range o.runs {
+	for i := range o.runs {
 		start := time.Now()
-		result, rep, cpu, err := p.run(prog, stock, inputs)
+		result, rep, cpu, err := p.run(cfg, inputs)
 		if err != nil {
 			return nil, srv.explain(err)
 		}
@@ -110,9 +120,14 @@ func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, 
 			if err := predict(prog, []*runtime.Report{rep}, profile, o.plan.link); err != nil {
 				return nil, err
 			}
+			offline, online := cpu[1].minus(cpu[0]), cpu[2].minus(cpu[1])
+			if kept != nil {
+				// The session before made it; to load it is part of this one.
+				out.LoadSeconds, rep.Online = rep.Offline.Seconds, rep.Offline.Add(rep.Online)
+				rep.Offline, offline, online = kept[i].phase, kept[i].cpu, cpu[2].minus(cpu[0])
+			}
 			out.take(wall, rep, prog)
-			out.ClientOfflineCPU, out.ServerOfflineCPU = cpu[1].client-cpu[0].client, cpu[1].server-cpu[0].server
-			out.ClientCPU, out.ServerCPU = cpu[2].client-cpu[1].client, cpu[2].server-cpu[1].server
+			out.ClientOfflineCPU, out.ServerOfflineCPU, out.ClientCPU, out.ServerCPU = offline.client, offline.server, online.client, online.server
 		}
 		out.Walls = append(out.Walls, wall)
 		results = append(results, result)
@@ -205,33 +220,78 @@ func (p *pair) setup(st *runtime.Store, out *benchResult) (*runtime.Installed, e
 	return in, nil
 }
 
+// benchKept is how many megabytes the server of a benchmark keeps.
+const benchKept = 1 << 20
+
+// keptRun is what making an item for a later run took.
+type keptRun struct {
+	phase runtime.Phase
+	cpu   cpuTimes
+}
+
+// keep makes items for n runs, in one session.
+func (p *pair) keep(cfg runtime.Config, n int) (out []keptRun, err error) {
+	err = p.session(cfg, func(s *runtime.Session) error {
+		for range n {
+			before := p.cpu()
+			phase, err := s.Keep()
+			if err != nil {
+				return err
+			}
+			out = append(out, keptRun{phase, p.cpu().minus(before)})
+		}
+		return nil
+	})
+	return out, err
+}
+
 // run is one inference over a connection of its own. cpu is read before what
-// goes offline, between, and after what goes online.
-func (p *pair) run(prog *runtime.Program, stock *runtime.Stock, inputs map[string][]uint64) (result [][]uint64, rep *runtime.Report, cpu [3]cpuTimes, err error) {
+// goes before the input, between, and after what goes online.
+func (p *pair) run(cfg runtime.Config, inputs map[string][]uint64) (result [][]uint64, rep *runtime.Report, cpu [3]cpuTimes, err error) {
+	err = p.session(cfg, func(s *runtime.Session) error {
+		cpu[0] = p.cpu()
+		found, err := s.Restore()
+		if err == nil && !found {
+			_, err = s.Prepare()
+		}
+		if err != nil {
+			return err
+		}
+		if cfg.Vault != nil && !found {
+			return errors.New("a run did not find what was prepared for it")
+		}
+		cpu[1] = p.cpu()
+		result, rep, err = s.Run(inputs)
+		cpu[2] = p.cpu()
+		return err
+	})
+	return result, rep, cpu, err
+}
+
+// session opens a session for f and closes it.
+func (p *pair) session(cfg runtime.Config, f func(*runtime.Session) error) error {
 	conn, err := p.dial()
 	if err != nil {
-		return nil, nil, cpu, err
+		return err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(p.ctx, func() { conn.Close() })()
-	s, err := runtime.Connect(conn, runtime.Config{Program: prog, Stock: stock, Binding: conn.Binding})
-	if err != nil {
-		return nil, nil, cpu, errors.Join(p.ctx.Err(), err)
+	cfg.Binding = conn.Binding
+	s, err := runtime.Connect(conn, cfg)
+	if err == nil {
+		if err = f(s); err == nil {
+			return s.Close()
+		}
 	}
-	cpu[0] = p.cpu()
-	if _, err = s.Prepare(); err != nil {
-		return nil, nil, cpu, errors.Join(p.ctx.Err(), err)
-	}
-	cpu[1] = p.cpu()
-	if result, rep, err = s.Run(inputs); err != nil {
-		return nil, nil, cpu, errors.Join(p.ctx.Err(), err)
-	}
-	cpu[2] = p.cpu()
-	return result, rep, cpu, s.Close()
+	return errors.Join(p.ctx.Err(), err)
 }
 
 // cpuTimes are the seconds of computing that two processes have had.
 type cpuTimes struct{ client, server float64 }
+
+func (t cpuTimes) minus(u cpuTimes) cpuTimes {
+	return cpuTimes{t.client - u.client, t.server - u.server}
+}
 
 func (p *pair) cpu() cpuTimes { return cpuTimes{cpuTime(os.Getpid()), cpuTime(p.pid)} }
 

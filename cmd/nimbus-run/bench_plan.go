@@ -208,7 +208,7 @@ func (p *planOptions) flags(fs *flag.FlagSet) {
 	fs.Var(&p.ranges, "range", "let ring widths of a plan compiled here rest on `WHAT`: proved, clamped or calibrated")
 	fs.IntVar(&p.parts, "parts", 0, "cut the layers of a plan compiled here into `N` parts that overlap (default: as nimbusc)")
 	fs.BoolVar(&p.private, "private-coefficients", false, "compile a plan that keeps cuts and coefficients of fitted functions with the server")
-	fs.BoolVar(&p.lower.Ahead, "offline", false, "make matrix products of masks before the input is known")
+	fs.BoolVar(&p.lower.Ahead, "offline", false, "make matrix products of masks, and all else that does not depend on the input, in a session before, and keep it on the disk")
 	fs.StringVar(&p.lower.Extension, "extension", "", "OT extension `NAME` of a plan compiled here: "+strings.Join(otparams.Names(), ", ")+", or "+backend.AnyFerret+" (default: what suits the plan and the -link)")
 	fs.StringVar(&p.lower.Base, "base", string(otparams.Ristretto), "base OT `NAME` of a plan compiled here: ristretto or mlkem")
 	fs.Var(&p.link, "link", linkUsage+"; a plan compiled here is for it")

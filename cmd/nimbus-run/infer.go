@@ -17,6 +17,7 @@ import (
 	"nimbus/ir"
 	"nimbus/runtime"
 	"nimbus/runtime/transport/tls"
+	"nimbus/runtime/vault"
 )
 
 var inferCommand = &command{
@@ -33,7 +34,10 @@ NAME=X for one of them, or just a file where there is one. X is a number, a JSON
 list, or a file: JSON, NumPy's .npy, plain text. Bits that are blocks of bytes are
 written in hexadecimal, a block a line.
 
--file runs one text, or one -input, a line over one connection.`,
+-file runs one text, or one -input, a line over one connection.
+
+What nimbus-run prepare has made with the server is used first, and what is left is
+in the account.`,
 	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		o := inferOptions{}
 		o.client.register(fs)
@@ -75,6 +79,9 @@ func infer(ctx context.Context, o inferOptions, args []string) error {
 		return err
 	}
 	defer job.close()
+	if job.vault, err = st.Prepared(in, job.reader.prog); err != nil {
+		return err
+	}
 	if open := job.reader.prog.OpensTo(ir.Server); len(open) > 0 {
 		fmt.Fprintf(os.Stderr, "note: the server learns %s, as setup allowed\n", strings.Join(open, ", "))
 	}
@@ -192,6 +199,7 @@ func readLines(name string) ([]string, error) {
 type job struct {
 	reader *reader
 	stock  *runtime.Stock
+	vault  *vault.Vault // nil: nothing is kept across sessions
 	inputs []*bundle.Input
 }
 
@@ -241,6 +249,26 @@ func (j *job) close() { j.stock.Close() }
 
 // run opens a session and hands each answer to each.
 func (j *job) run(ctx context.Context, addr string, id *tls.Identity, server tls.Fingerprint, timeout time.Duration, each func(i int, a *bundle.Answer, rep *runtime.Report) error) error {
+	return j.session(ctx, addr, id, server, timeout, func(s *runtime.Session) error {
+		for i, inputs := range j.inputs {
+			out, rep, err := s.Run(rings(inputs.Values))
+			if err != nil {
+				return err
+			}
+			a, err := j.reader.answer(inputs, out)
+			if err == nil {
+				err = each(i, a, rep)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// session opens a session for f and closes it.
+func (j *job) session(ctx context.Context, addr string, id *tls.Identity, server tls.Fingerprint, timeout time.Duration, f func(*runtime.Session) error) error {
 	conn, err := dial(ctx, addr, id, server, timeout)
 	if err != nil {
 		return err
@@ -248,30 +276,14 @@ func (j *job) run(ctx context.Context, addr string, id *tls.Identity, server tls
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	interrupted := func(err error) error {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return err
+	s, err := runtime.Connect(conn, runtime.Config{Program: j.reader.prog, Stock: j.stock, Vault: j.vault, Binding: conn.Binding})
+	if err == nil {
+		err = errors.Join(f(s), s.Close())
 	}
-	s, err := runtime.Connect(conn, runtime.Config{Program: j.reader.prog, Stock: j.stock, Binding: conn.Binding})
-	if err != nil {
-		return interrupted(err)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
 	}
-	for i, inputs := range j.inputs {
-		out, rep, err := s.Run(rings(inputs.Values))
-		if err != nil {
-			return interrupted(err)
-		}
-		a, err := j.reader.answer(inputs, out)
-		if err == nil {
-			err = each(i, a, rep)
-		}
-		if err != nil {
-			return errors.Join(err, s.Close())
-		}
-	}
-	return s.Close()
+	return err
 }
 
 // result is one line of infer -json.
@@ -279,12 +291,13 @@ type result struct {
 	Index  int `json:"index"`
 	Tokens int `json:"tokens"`
 	*bundle.Answer
-	Offline runtime.Phase `json:"offline"`
-	Online  runtime.Phase `json:"online"`
+	Offline  runtime.Phase `json:"offline"`
+	Online   runtime.Phase `json:"online"`
+	Prepared *runtime.Kept `json:"prepared,omitempty"`
 }
 
 func jsonResult(i, tokens int, a *bundle.Answer, rep *runtime.Report) result {
-	return result{i, tokens, a, rep.Offline, rep.Online}
+	return result{i, tokens, a, rep.Offline, rep.Online, rep.Prepared}
 }
 
 // printJSON prints v on one line.

@@ -40,7 +40,7 @@ type command struct {
 // commands is in the order help prints. It is a function because help is one
 // of them.
 func commands() []*command {
-	return []*command{demoCommand, keygenCommand, serveCommand, setupCommand, inferCommand, benchCommand, planCommand, peerCommand, helpCommand}
+	return []*command{demoCommand, keygenCommand, serveCommand, setupCommand, prepareCommand, inferCommand, benchCommand, planCommand, peerCommand, helpCommand}
 }
 
 // usageError is a wrong command line: exit code 2.

@@ -41,6 +41,7 @@ sessions that are running.`,
 		fs.Var(&o.trust, "trust", "`FINGERPRINT`s of the clients to serve, separated by commas; @FILE reads them from a file (required)")
 		fs.StringVar(&o.state, "state", "", "state folder `DIR` (default server in NIMBUS_HOME)")
 		fs.IntVar(&o.sessions, "sessions", 64, "serve at most `N` clients at once")
+		fs.Int64Var(&o.prepared, "prepared", 4096, "keep at most `MB` megabytes of what each client prepares for later runs; 0 keeps nothing")
 		fs.DurationVar(&o.timeout, "timeout", transport.DefaultTimeout, "give up on a client that is silent for this `DURATION`")
 		fs.StringVar(&o.report, "report", "", "write the accounts of all runs to `FILE` as JSON, one line each")
 		o.set = settings{}
@@ -58,6 +59,7 @@ type serveOptions struct {
 	json                  bool
 	trust                 fingerprints
 	sessions              int
+	prepared              int64 // MB
 	timeout               time.Duration
 	set                   settings
 	link                  cost.Link
@@ -77,6 +79,8 @@ func serve(ctx context.Context, o serveOptions, args []string) error {
 		return err
 	case len(o.weights) == 0 && len(prog.Module.Weights) > 0:
 		return usagef("no -weights given")
+	case o.prepared < 0:
+		return usagef("-prepared %d, expected megabytes, or 0 to keep nothing", o.prepared)
 	case len(o.trust.list) == 0:
 		return usagef("no -trust given: a server needs the fingerprints of its clients")
 	}
@@ -109,7 +113,7 @@ func serve(ctx context.Context, o serveOptions, args []string) error {
 	logger := log.New(os.Stderr, "", log.LstdFlags)
 	sv := &runtime.Server{
 		Program: prog, Weights: weights, Bundle: files, Inputs: inputs, Dir: dir,
-		MaxSessions: o.sessions, Log: logger.Printf, Done: record,
+		MaxSessions: o.sessions, MaxKept: o.prepared * 1e6, Log: logger.Printf, Done: record,
 	}
 	if len(prog.OpensTo(ir.Server)) > 0 {
 		sv.Results = printer(os.Stdout, prog, o.json)

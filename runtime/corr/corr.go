@@ -28,6 +28,8 @@ type Corr struct {
 	tweakEnd       uint64    // where the counter ends
 	parts          uint64    // handed out; a part has none of its own
 	part           bool
+	delta          Block // of the COTs that this party sends
+	closed         bool  // makes no more: a part, or what was read
 
 	call, segment int // callColumns, segmentColumns
 }
@@ -79,7 +81,7 @@ func Setup(conn transport.Conn, party int, cfg Config, rng *prg.PRG) (*Corr, err
 		return nil, err
 	}
 	return &Corr{
-		party: party, ends: ends, hash: kernel.NewCRH(ends.Salt), tweakEnd: partTweaks,
+		party: party, ends: ends, delta: ends.Sender.Delta(), hash: kernel.NewCRH(ends.Salt), tweakEnd: partTweaks,
 		call: callColumns, segment: segmentColumns,
 	}, nil
 }
@@ -110,10 +112,10 @@ func (c *Corr) Part(asSender, asReceiver int) (*Corr, error) {
 	c.stats.AsSender.Taken += int64(asSender)
 	c.stats.AsReceiver.Taken += int64(asReceiver)
 	return &Corr{
-		party: c.party, ends: c.ends, hash: c.hash,
+		party: c.party, delta: c.delta, hash: c.hash,
 		sent: c.sent.split(asSender), received: c.received.split(asReceiver),
 		stats:      CorrStats{Counts{Made: int64(asSender)}, Counts{Made: int64(asReceiver)}},
-		tweakSpace: partTweaks | c.parts<<counterBits, tweakEnd: 1 << counterBits, part: true,
+		tweakSpace: partTweaks | c.parts<<counterBits, tweakEnd: 1 << counterBits, part: true, closed: true,
 	}, nil
 }
 
@@ -151,7 +153,7 @@ func (c *Corr) SenderTake(n int) (k0 []Block, delta Block, err error) {
 	}
 	k0, _ = c.sent.take(n)
 	c.stats.AsSender.Taken += int64(n)
-	return k0, c.ends.Sender.Delta(), nil
+	return k0, c.delta, nil
 }
 
 // ReceiverTake removes n COTs from the pool in which this party is the receiver:
@@ -205,7 +207,7 @@ func (c *Corr) ready(n int) error {
 
 // extend makes at least the given numbers of COTs.
 func (c *Corr) extend(asSender, asReceiver int) error {
-	if c.part && (asSender > 0 || asReceiver > 0) {
+	if c.closed && (asSender > 0 || asReceiver > 0) {
 		return c.fail(fmt.Errorf("corr: a step takes more COTs than its part holds: %d as sender, %d as receiver were reserved", c.stats.AsSender.Made, c.stats.AsReceiver.Made))
 	}
 	asSender, asReceiver = roundUp(asSender), roundUp(asReceiver)
@@ -259,7 +261,7 @@ func (c *Corr) send(n int) error {
 // fail makes err the Corr's last word and drops its secrets.
 func (c *Corr) fail(err error) error {
 	c.err = err
-	c.sent, c.received, c.ends = pool{}, pool{}, nil
+	c.sent, c.received, c.ends, c.delta = pool{}, pool{}, nil, Block{}
 	return err
 }
 

@@ -39,6 +39,7 @@ import (
 // product came about.
 type Prepared struct {
 	what    string
+	width   int
 	masks   prg.Seed // of the masks that this party drew
 	product []uint64 // its share of their product
 }
@@ -62,9 +63,50 @@ func (p *Prepared) take(what fmt.Stringer) (masks *prg.PRG, product []uint64, er
 	return masks, product, nil
 }
 
+// Write writes p, for [MatMul.ReadPrepared] or [MatMulSS.ReadPrepared], and empties it: the masks, if there are any, and
+// the product.
+func (p *Prepared) Write(w io.Writer) error {
+	if p == nil || p.product == nil {
+		return errors.New("he: nothing is prepared, or it was used before")
+	}
+	b := z2k.Pack(p.masks[:], p.product, p.width)
+	*p = Prepared{}
+	_, err := w.Write(b)
+	return err
+}
+
+// keptBytes is how much Write writes of a product of n numbers.
+func keptBytes(n, width int) int64 { return int64(len(prg.Seed{}) + z2k.PackedLen(n, width)) }
+
+func readPrepared(r io.Reader, what fmt.Stringer, n, width int) (*Prepared, error) {
+	b := make([]byte, keptBytes(n, width))
+	if _, err := io.ReadFull(r, b); err != nil {
+		return nil, fmt.Errorf("%v: %w", what, err)
+	}
+	p := &Prepared{what: what.String(), width: width, product: make([]uint64, n)}
+	b = b[copy(p.masks[:], b):]
+	return p, z2k.Unpack(p.product, b, width)
+}
+
+// KeptBytes is what [Prepared.Write] writes of this product.
+func (m MatMul) KeptBytes() int64 { return keptBytes(m.M*m.N, m.Width) }
+
+// ReadPrepared reads what was prepared for this product in a session before.
+func (m MatMul) ReadPrepared(r io.Reader) (*Prepared, error) {
+	return readPrepared(r, m, m.M*m.N, m.Width)
+}
+
+// KeptBytes is what [Prepared.Write] writes of this product.
+func (m MatMulSS) KeptBytes() int64 { return keptBytes(m.Batch*m.Rows*m.Cols, m.Width) }
+
+// ReadPrepared reads what was prepared for this product in a session before.
+func (m MatMulSS) ReadPrepared(r io.Reader) (*Prepared, error) {
+	return readPrepared(r, m, m.Batch*m.Rows*m.Cols, m.Width)
+}
+
 // PrepareClient runs the client's part on a mask in the place of its share; see [MatMul.Client].
 func (m MatMul) PrepareClient(conn transport.Conn, sec artifact.Section, pk *PublicKey, rng *prg.PRG) (*Prepared, error) {
-	p := &Prepared{what: m.String(), masks: rng.Child("he matmul mask").Seed()}
+	p := &Prepared{what: m.String(), width: m.Width, masks: rng.Child("he matmul mask").Seed()}
 	r := make([]uint64, m.M*m.K)
 	prg.New(p.masks).Fill(r, m.Width)
 	var err error
@@ -75,7 +117,7 @@ func (m MatMul) PrepareClient(conn transport.Conn, sec artifact.Section, pk *Pub
 // PrepareServer runs the server's part on zeros; see [MatMul.Server].
 func (m MatMul) PrepareServer(conn transport.Conn, key *SecretKey) (*Prepared, error) {
 	y, err := m.responses(conn, key)
-	return &Prepared{what: m.String(), product: y}, err
+	return &Prepared{what: m.String(), width: m.Width, product: y}, err
 }
 
 // ClientPrepared is [MatMul.Client] where the product of a mask is there.
@@ -142,7 +184,7 @@ func (m MatMulSS) masks(from *prg.PRG) (a, b []uint64) {
 
 // Prepare runs one party's part on masks in the place of its shares; see [MatMulSS.Run].
 func (m MatMulSS) Prepare(conn transport.Conn, keys *SessionKeys, rng *prg.PRG) (*Prepared, error) {
-	p := &Prepared{what: m.String(), masks: rng.Child("he matmul_ss masks").Seed()}
+	p := &Prepared{what: m.String(), width: m.Width, masks: rng.Child("he matmul_ss masks").Seed()}
 	a, b := m.masks(prg.New(p.masks))
 	var err error
 	p.product, err = m.Run(conn, keys, a, b, rng)

@@ -3,6 +3,7 @@ package he
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -15,9 +16,32 @@ import (
 	"nimbus/runtime/transport/transporttest"
 )
 
+// kept is p as a later session finds it.
+func kept(t testing.TB, p *Prepared, size int64, read func(io.Reader) (*Prepared, error)) *Prepared {
+	t.Helper()
+	var b bytes.Buffer
+	if err := p.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if int64(b.Len()) != size {
+		t.Errorf("%d bytes are kept, expected %d", b.Len(), size)
+	}
+	if err := p.Write(&b); err == nil {
+		t.Error("it is kept twice")
+	}
+	if _, err := read(bytes.NewReader(b.Bytes()[:b.Len()-1])); err == nil {
+		t.Error("it is read from fewer bytes than it has")
+	}
+	q, err := read(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
 // dealMatMul is the ideal product of a mask: exact, split at random.
 func dealMatMul(m MatMul, w []uint64, rng *prg.PRG) (client, server *Prepared) {
-	client, server = &Prepared{what: m.String(), masks: rng.Child("masks").Seed()}, &Prepared{what: m.String()}
+	client, server = &Prepared{what: m.String(), width: m.Width, masks: rng.Child("masks").Seed()}, &Prepared{what: m.String(), width: m.Width}
 	r := random(prg.New(client.masks), m.M*m.K, m.Width)
 	server.product = make([]uint64, m.M*m.N)
 	z2k.MatMul(server.product, r, w, m.M, m.K, m.N, m.Width)
@@ -29,7 +53,7 @@ func dealMatMul(m MatMul, w []uint64, rng *prg.PRG) (client, server *Prepared) {
 func dealMatMulSS(m MatMulSS, rng *prg.PRG) (out [2]*Prepared) {
 	var a, b [2][]uint64
 	for i := range out {
-		out[i] = &Prepared{what: m.String(), masks: rng.Child("masks").Seed()}
+		out[i] = &Prepared{what: m.String(), width: m.Width, masks: rng.Child("masks").Seed()}
 		a[i], b[i] = m.masks(prg.New(out[i].masks))
 	}
 	z2k.Add(a[0], a[0], a[1], m.Width)
@@ -62,6 +86,7 @@ func TestPreparedExhaustive(t *testing.T) {
 		}
 		ss := MatMulSS{Batch: n, Rows: 1, Inner: 1, Cols: 1, Width: width}
 		deal := dealMatMulSS(ss, seeded(3))
+		deal[0] = kept(t, deal[0], ss.KeptBytes(), ss.ReadPrepared)
 		var z [2][]uint64
 		transporttest.TwoParty(t, func(c transport.Conn) (err error) {
 			z[0], err = ss.RunPrepared(c, deal[0], all[0], all[1])
@@ -79,6 +104,7 @@ func TestPreparedExhaustive(t *testing.T) {
 		for w := range z2k.Mask(width) + 1 {
 			m := MatMul{M: n, K: 1, N: 1, Width: width}
 			client, server := dealMatMul(m, []uint64{w}, seeded(byte(w)))
+			server = kept(t, server, m.KeptBytes(), m.ReadPrepared)
 			transporttest.TwoParty(t, func(c transport.Conn) (err error) {
 				z[0], err = m.ClientPrepared(c, client, all[0])
 				return err
@@ -192,7 +218,7 @@ var preparedSS = []MatMulSS{
 	{Set: "n4096", Batch: 1, Rows: 5, Inner: 7, Cols: 6, Width: 37, Tile: packing.Tile{Rows: 5, Inner: 4, Cols: 6, EncryptA: true}},
 }
 
-// What the peer sees of a product that was prepared is uniform whatever the operands, and unrelated to what it sees of
+// What the peer sees of a product that was prepared, and kept on a disk, is uniform whatever the operands, and unrelated to what it sees of
 // the next one; a mask that serves twice shows.
 func TestPreparedView(t *testing.T) {
 	const width, limit = 37, 75 // chi square as in judge
@@ -211,9 +237,10 @@ func TestPreparedView(t *testing.T) {
 					var err error
 					if what == fmt.Stringer(m) {
 						p, _ := dealMatMul(m, w, rng)
-						_, err = m.ClientPrepared(c, p, zero)
+						_, err = m.ClientPrepared(c, kept(t, p, m.KeptBytes(), m.ReadPrepared), zero)
 					} else {
-						_, err = ss.RunPrepared(c, dealMatMulSS(ss, rng)[0], zero[:32*32], zero[:32*32])
+						p := kept(t, dealMatMulSS(ss, rng)[0], ss.KeptBytes(), ss.ReadPrepared)
+						_, err = ss.RunPrepared(c, p, zero[:32*32], zero[:32*32])
 					}
 					return err
 				}, func(c transport.Conn) error {
