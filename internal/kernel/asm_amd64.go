@@ -92,6 +92,36 @@ func nttMul(dst, a, b *uint64, n int, q, inv uint64)
 //go:noescape
 func nttMulAdd(dst, a, b *uint64, n int, q, inv uint64)
 
+// The transform in doubles: q and its inverse, vectors of four.
+
+//go:noescape
+func nttLevelDoubles(a, w *uint64, groups, half int, q, inv float64)
+
+//go:noescape
+func inttLevelDoubles(a, w *uint64, groups, half int, q, inv float64)
+
+//go:noescape
+func nttLastDoubles(a, w *uint64, blocks int, q, inv float64)
+
+//go:noescape
+func inttFirstDoubles(a, w *uint64, blocks int, q, inv float64)
+
+// nttLoadDoubles turns n vectors of numbers below 2^52 into doubles.
+//
+//go:noescape
+func nttLoadDoubles(a *uint64, n int)
+
+// nttStoreDoubles turns n vectors, multiplied by a constant, into numbers in [0, q).
+//
+//go:noescape
+func nttStoreDoubles(a *uint64, n int, q, inv, scale float64)
+
+//go:noescape
+func nttMulDoubles(dst, a, b *uint64, n int, q, inv float64)
+
+//go:noescape
+func nttMulAddDoubles(dst, a, b *uint64, n int, q, inv float64)
+
 // expandKey sets s to the round keys of key.
 //
 //go:noescape

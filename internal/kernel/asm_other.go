@@ -25,17 +25,25 @@ func doubleTile8x16(dst *float64, stride int, a *float64, strideA int, panel *fl
 func doubleTile4x8(dst *float64, stride int, a *float64, strideA int, panel *float64, depth int) {
 	panic(noAssembly)
 }
-func toDoubles(dst *float64, x *uint64, n int, shift uint64) float64 { panic(noAssembly) }
-func fromDoubles(dst *uint64, x *float64, n int, mask uint64)        { panic(noAssembly) }
-func nttLevel(a, w *uint64, groups, half int, q uint64)              { panic(noAssembly) }
-func inttLevel(a, w *uint64, groups, half int, q uint64)             { panic(noAssembly) }
-func nttLast(a, w *uint64, blocks int, q uint64)                     { panic(noAssembly) }
-func inttFirst(a, w *uint64, blocks int, q uint64)                   { panic(noAssembly) }
-func nttScale(a *uint64, n int, q, w, wq uint64)                     { panic(noAssembly) }
-func nttMul(dst, a, b *uint64, n int, q, inv uint64)                 { panic(noAssembly) }
-func nttMulAdd(dst, a, b *uint64, n int, q, inv uint64)              { panic(noAssembly) }
-func expandKey(s *schedule, key *Block)                              { panic(noAssembly) }
-func encryptBlock(b *Block, s *schedule)                             { panic(noAssembly) }
+func toDoubles(dst *float64, x *uint64, n int, shift uint64) float64  { panic(noAssembly) }
+func fromDoubles(dst *uint64, x *float64, n int, mask uint64)         { panic(noAssembly) }
+func nttLevel(a, w *uint64, groups, half int, q uint64)               { panic(noAssembly) }
+func inttLevel(a, w *uint64, groups, half int, q uint64)              { panic(noAssembly) }
+func nttLast(a, w *uint64, blocks int, q uint64)                      { panic(noAssembly) }
+func inttFirst(a, w *uint64, blocks int, q uint64)                    { panic(noAssembly) }
+func nttScale(a *uint64, n int, q, w, wq uint64)                      { panic(noAssembly) }
+func nttMul(dst, a, b *uint64, n int, q, inv uint64)                  { panic(noAssembly) }
+func nttMulAdd(dst, a, b *uint64, n int, q, inv uint64)               { panic(noAssembly) }
+func nttLevelDoubles(a, w *uint64, groups, half int, q, inv float64)  { panic(noAssembly) }
+func inttLevelDoubles(a, w *uint64, groups, half int, q, inv float64) { panic(noAssembly) }
+func nttLastDoubles(a, w *uint64, blocks int, q, inv float64)         { panic(noAssembly) }
+func inttFirstDoubles(a, w *uint64, blocks int, q, inv float64)       { panic(noAssembly) }
+func nttLoadDoubles(a *uint64, n int)                                 { panic(noAssembly) }
+func nttStoreDoubles(a *uint64, n int, q, inv, scale float64)         { panic(noAssembly) }
+func nttMulDoubles(dst, a, b *uint64, n int, q, inv float64)          { panic(noAssembly) }
+func nttMulAddDoubles(dst, a, b *uint64, n int, q, inv float64)       { panic(noAssembly) }
+func expandKey(s *schedule, key *Block)                               { panic(noAssembly) }
+func encryptBlock(b *Block, s *schedule)                              { panic(noAssembly) }
 func hash8(dst, src *Block, n int, s *schedule, offset *[16]Block, tweak, step uint64) {
 	panic(noAssembly)
 }

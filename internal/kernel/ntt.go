@@ -1,30 +1,40 @@
 package kernel
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
-// NTT multiplies polynomials modulo X^n + 1 and a prime below 2^52, eight coefficients at a time. The order of transformed
-// coefficients is its own: transforms may be multiplied with each other and turned back, nothing else.
+// NTT multiplies polynomials modulo X^n + 1 and a prime, a vector of coefficients at a time. The order of transformed
+// coefficients is its own, and so are they: transforms may be multiplied with each other, added up by that, beginning
+// with zeros, and turned back, nothing else.
 //
 // It is the iterative transform of Seiler ("Faster AVX2 optimized NTT multiplication for Ring-LWE lattice cryptography",
-// 2018) with 52-bit Montgomery products; the last three levels of each group of 64 coefficients work on its transpose.
+// 2018); the last levels, of distances below a vector, work on transposed blocks. At level avx512 it has 52-bit
+// Montgomery products of residues. At level avx2 a transform is of doubles, which stand for their classes modulo q, and
+// a product's quotient by q is estimated in doubles as well.
 type NTT struct {
-	n       int
-	q, inv  uint64   // inv = 1/q mod 2^64
-	fwd     []uint64 // per group of the levels of distance n/2..8: root and root/q mod 2^52
-	fwdLast []uint64 // per 64 coefficients: 7 pairs of vectors for distances 4, 2, 2, 1, 1, 1, 1
-	bwd     []uint64 // likewise for the inverse, levels in order of use
-	bwdLast []uint64
-	scale   [2]uint64 // 1/n
-	form    [2]uint64 // 2^52, twice in Montgomery form: brings a transform into Montgomery form
+	n, lanes int      // coefficients, those of a vector
+	q, inv   uint64   // inv = 1/q mod 2^64
+	qf, qinv float64  // q, 1/q
+	fwd      []uint64 // per group of the levels of distance n/2..lanes: its root
+	fwdLast  []uint64 // per block of lanes^2 coefficients: vectors of roots, one for distance lanes/2, two for lanes/4, ..
+	bwd      []uint64 // likewise for the inverse, levels in order of use
+	bwdLast  []uint64
+	scale    []uint64 // 1/n
+	form     []uint64 // of residues: 2^52, twice in Montgomery form, brings a transform into Montgomery form
 }
 
-// NewNTT prepares the transform, or returns nil where there is none: on a machine without the vector kernel, for a prime of
-// 52 bits or more, below 64 coefficients. q must be 1 mod 2n.
+// NewNTT prepares the transform, or returns nil where there is none: on a machine without vector kernels, for a prime of
+// 52 bits or more, or of 50 without AVX-512, below 64 coefficients. q must be 1 mod 2n.
 func NewNTT(q uint64, n int) *NTT {
-	if best < avx512 || q >= 1<<52 || n < 64 || q%uint64(2*n) != 1 {
+	if best == plain || q >= 1<<52 || best < avx512 && q >= 1<<50 || n < 64 || q%uint64(2*n) != 1 {
 		return nil
 	}
-	t := &NTT{n: n, q: q, inv: NewModulus(q).inv}
+	t := &NTT{n: n, lanes: 4, q: q, inv: NewModulus(q).inv, qf: float64(q), qinv: 1 / float64(q)}
+	if best >= avx512 {
+		t.lanes = 8
+	}
 	mul := func(a, b uint64) uint64 {
 		hi, lo := bits.Mul64(a, b)
 		_, r := bits.Div64(hi, lo, q)
@@ -59,30 +69,38 @@ func NewNTT(q uint64, n int) *NTT {
 		return out
 	}
 	r52 := uint64(1<<52) % q
-	pair := func(w uint64) [2]uint64 {
-		m := mul(w, r52)
-		return [2]uint64{m, m * t.inv & (1<<52 - 1)}
+	// root is how kernels want w: in Montgomery form, with its quotient by q mod 2^52, or as a double of magnitude up to
+	// q/2.
+	root := func(w uint64) []uint64 {
+		if t.lanes == 8 {
+			m := mul(w, r52)
+			return []uint64{m, m * t.inv & (1<<52 - 1)}
+		}
+		if w > q/2 {
+			return []uint64{math.Float64bits(-float64(q - w))}
+		}
+		return []uint64{math.Float64bits(float64(w))}
 	}
 	f, b := roots(psi), roots(back)
-	for m := 1; m <= n/16; m *= 2 {
+	for m := 1; m <= n/(2*t.lanes); m *= 2 {
 		for i := range m {
-			p := pair(f[m+i])
-			t.fwd = append(t.fwd, p[:]...)
+			t.fwd = append(t.fwd, root(f[m+i])...)
 		}
 	}
-	for m := n / 16; m >= 1; m /= 2 {
+	for m := n / (2 * t.lanes); m >= 1; m /= 2 {
 		for i := range m {
-			p := pair(b[m+i])
-			t.bwd = append(t.bwd, p[:]...)
+			t.bwd = append(t.bwd, root(b[m+i])...)
 		}
 	}
 	last := func(roots []uint64) []uint64 {
 		var out []uint64
-		for base := 0; base < n/8; base += 8 {
-			for _, lv := range [][3]int{{n / 8, 1, 0}, {n / 4, 2, 0}, {n / 4, 2, 1}, {n / 2, 4, 0}, {n / 2, 4, 1}, {n / 2, 4, 2}, {n / 2, 4, 3}} {
-				for k := range 2 {
-					for r := range 8 {
-						out = append(out, pair(roots[lv[0]+lv[1]*(base+r)+lv[2]])[k])
+		for base := 0; base < n/t.lanes; base += t.lanes {
+			for d := 1; d < t.lanes; d *= 2 {
+				for j := range d {
+					for part := range len(root(0)) {
+						for r := range t.lanes {
+							out = append(out, root(roots[(n/t.lanes+base+r)*d+j])[part])
+						}
 					}
 				}
 			}
@@ -90,46 +108,75 @@ func NewNTT(q uint64, n int) *NTT {
 		return out
 	}
 	t.fwdLast, t.bwdLast = last(f), last(b)
-	t.scale = pair(pow(uint64(n), q-2))
-	t.form = pair(r52)
+	t.scale = root(pow(uint64(n), q-2))
+	t.form = root(r52)
 	return t
 }
 
 // Forward transforms a, n residues in [0, q), in place.
 func (t *NTT) Forward(a []uint64) {
 	a = a[:t.n]
-	w := t.fwd
-	for m := 1; m <= t.n/16; m *= 2 {
-		nttLevel(&a[0], &w[0], m, t.n/(2*m)/lanes, t.q)
-		w = w[2*m:]
+	p, w := &a[0], t.fwd
+	if t.lanes == 8 {
+		for m := 1; m <= t.n/16; m *= 2 {
+			nttLevel(p, &w[0], m, t.n/(16*m), t.q)
+			w = w[2*m:]
+		}
+		nttLast(p, &t.fwdLast[0], t.n/64, t.q)
+		return
 	}
-	nttLast(&a[0], &t.fwdLast[0], t.n/64, t.q)
+	nttLoadDoubles(p, t.n/4)
+	for m := 1; m <= t.n/8; m *= 2 {
+		nttLevelDoubles(p, &w[0], m, t.n/(8*m), t.qf, t.qinv)
+		w = w[m:]
+	}
+	nttLastDoubles(p, &t.fwdLast[0], t.n/16, t.qf, t.qinv)
 }
 
 // Inverse turns a transform back, in place.
 func (t *NTT) Inverse(a []uint64) {
 	a = a[:t.n]
-	inttFirst(&a[0], &t.bwdLast[0], t.n/64, t.q)
-	w := t.bwd
-	for m := t.n / 16; m >= 1; m /= 2 {
-		inttLevel(&a[0], &w[0], m, t.n/(2*m)/lanes, t.q)
-		w = w[2*m:]
+	p, w := &a[0], t.bwd
+	if t.lanes == 8 {
+		inttFirst(p, &t.bwdLast[0], t.n/64, t.q)
+		for m := t.n / 16; m >= 1; m /= 2 {
+			inttLevel(p, &w[0], m, t.n/(16*m), t.q)
+			w = w[2*m:]
+		}
+		nttScale(p, t.n/8, t.q, t.scale[0], t.scale[1])
+		return
 	}
-	nttScale(&a[0], t.n/lanes, t.q, t.scale[0], t.scale[1])
+	inttFirstDoubles(p, &t.bwdLast[0], t.n/16, t.qf, t.qinv)
+	for m := t.n / 8; m >= 1; m /= 2 {
+		inttLevelDoubles(p, &w[0], m, t.n/(8*m), t.qf, t.qinv)
+		w = w[m:]
+	}
+	nttStoreDoubles(p, t.n/4, t.qf, t.qinv, math.Float64frombits(t.scale[0]))
 }
 
 // Form brings a transform into the form that Mul and MulAdd want of their second factor.
 func (t *NTT) Form(a []uint64) {
-	a = a[:t.n]
-	nttScale(&a[0], t.n/lanes, t.q, t.form[0], t.form[1])
+	if t.lanes == 8 {
+		nttScale(&a[:t.n][0], t.n/8, t.q, t.form[0], t.form[1])
+	}
 }
 
 // Mul sets dst to the product of two transforms, b in Form. dst may be a.
 func (t *NTT) Mul(dst, a, b []uint64) {
-	nttMul(&dst[:t.n][0], &a[:t.n][0], &b[:t.n][0], t.n/lanes, t.q, t.inv)
+	d, x, y := &dst[:t.n][0], &a[:t.n][0], &b[:t.n][0]
+	if t.lanes == 8 {
+		nttMul(d, x, y, t.n/8, t.q, t.inv)
+	} else {
+		nttMulDoubles(d, x, y, t.n/4, t.qf, t.qinv)
+	}
 }
 
 // MulAdd adds the product of two transforms, b in Form, to dst.
 func (t *NTT) MulAdd(dst, a, b []uint64) {
-	nttMulAdd(&dst[:t.n][0], &a[:t.n][0], &b[:t.n][0], t.n/lanes, t.q, t.inv)
+	d, x, y := &dst[:t.n][0], &a[:t.n][0], &b[:t.n][0]
+	if t.lanes == 8 {
+		nttMulAdd(d, x, y, t.n/8, t.q, t.inv)
+	} else {
+		nttMulAddDoubles(d, x, y, t.n/4, t.qf, t.qinv)
+	}
 }

@@ -3,6 +3,7 @@ package kernel
 import (
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -31,19 +32,24 @@ func schoolbook(a, b []uint64, q uint64) []uint64 {
 	return out
 }
 
-func TestNTT(t *testing.T) {
+func TestNTT(t *testing.T) { runLevels(t, testNTT) }
+
+func testNTT(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	if best < avx512 {
+	if best == plain {
 		if NewNTT(0x3ffffffffc001, 128) != nil {
-			t.Error("a transform without a vector kernel")
+			t.Error("a transform without vector kernels")
 		}
-		t.Skip("no vector kernel on this machine")
+		return
 	}
 	for _, q := range []uint64{12289, 0x3ffffffffc001, 0x3fffffffcc001, 0xffffffffff001, 0xffffffff00001} {
 		for _, n := range []int{64, 128, 256} {
 			tr := NewNTT(q, n)
+			if have := best == avx512 || q < 1<<50; have != (tr != nil) {
+				t.Fatalf("q=%#x n=%d: is there a transform? %v, want %v", q, n, tr != nil, have)
+			}
 			if tr == nil {
-				t.Fatalf("no transform for q=%#x n=%d", q, n)
+				continue
 			}
 			for range 3 {
 				a, b, c := make([]uint64, n), make([]uint64, n), make([]uint64, n)
@@ -88,16 +94,78 @@ func TestNTT(t *testing.T) {
 	}
 }
 
+// TestNTTLevels: the same products at every level, also of largest numbers and of many products in one sum.
+func TestNTTLevels(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 8))
+	for i := range 20 {
+		checkLevelsNTT(t, r, 1<<(6+i%7), i%4)
+	}
+}
+
+func FuzzNTT(f *testing.F) {
+	f.Add(uint64(1), uint8(0), uint8(3))
+	f.Fuzz(func(t *testing.T, seed uint64, logn, kind uint8) {
+		checkLevelsNTT(t, rand.New(rand.NewPCG(seed, 2)), 64<<(logn%7), int(kind%4))
+	})
+}
+
+func checkLevelsNTT(t *testing.T, r *rand.Rand, n, kind int) {
+	t.Helper()
+	const q, terms = 0x3ffffffffc001, 5
+	number := func() uint64 {
+		switch kind {
+		case 0:
+			return q - 1
+		case 1:
+			return (q-1)/2 + r.Uint64N(2)
+		case 2:
+			return (q - 1) * r.Uint64N(2)
+		}
+		return r.Uint64N(q)
+	}
+	factors := make([][]uint64, 2*terms)
+	for i := range factors {
+		factors[i] = make([]uint64, n)
+		for j := range factors[i] {
+			factors[i][j] = number()
+		}
+	}
+	var want []uint64
+	eachLevel(func(l level) {
+		tr := NewNTT(q, n)
+		if tr == nil {
+			return
+		}
+		sum := make([]uint64, n)
+		for i := 0; i < len(factors); i += 2 {
+			a, b := slices.Clone(factors[i]), slices.Clone(factors[i+1])
+			tr.Forward(a)
+			tr.Forward(b)
+			tr.Form(b)
+			tr.MulAdd(sum, a, b)
+		}
+		tr.Inverse(sum)
+		if want == nil {
+			want = sum
+		}
+		if !slices.Equal(sum, want) {
+			t.Fatalf("%v, n=%d, kind %d: another product than that of the level below", l, n, kind)
+		}
+	})
+}
+
 func BenchmarkNTT(b *testing.B) {
-	tr := NewNTT(0x3ffffffffc001, 4096)
-	if tr == nil {
-		b.Skip("no vector kernel")
-	}
-	a := make([]uint64, 4096)
-	for i := range a {
-		a[i] = uint64(i) * 12345
-	}
-	for b.Loop() {
-		tr.Forward(a)
-	}
+	benchLevels(b, func(b *testing.B) {
+		tr := NewNTT(0x3ffffffffc001, 4096)
+		if tr == nil {
+			b.Skip("no vector kernel")
+		}
+		a := make([]uint64, 4096)
+		for b.Loop() {
+			for i := range a {
+				a[i] = uint64(i) * 12345
+			}
+			tr.Forward(a)
+		}
+	})
 }

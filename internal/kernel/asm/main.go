@@ -30,16 +30,17 @@ const generator = "internal/kernel/asm"
 
 // files are the files by name.
 var files = map[string]func(*file){
-	"aes_amd64.s":       aes,
-	"cpu_amd64.s":       cpu,
-	"double_amd64.s":    double,
-	"gemm_amd64.s":      gemm,
-	"halftree_amd64.s":  halftree,
-	"localcode_amd64.s": localcode,
-	"ntt_amd64.s":       ntt,
-	"panels_amd64.s":    panels,
-	"product_amd64.s":   product,
-	"transpose_amd64.s": transpose,
+	"aes_amd64.s":        aes,
+	"cpu_amd64.s":        cpu,
+	"double_amd64.s":     double,
+	"gemm_amd64.s":       gemm,
+	"halftree_amd64.s":   halftree,
+	"localcode_amd64.s":  localcode,
+	"ntt_amd64.s":        ntt,
+	"nttdoubles_amd64.s": nttDoubles,
+	"panels_amd64.s":     panels,
+	"product_amd64.s":    product,
+	"transpose_amd64.s":  transpose,
 }
 
 func main() {

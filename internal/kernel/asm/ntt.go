@@ -1,25 +1,157 @@
 package main
 
 import (
+	"math/bits"
+
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// A butterfly turns x and y into those of the next level, with the pair of roots w.
-type butterfly func(x, y reg.VecVirtual, w [2]reg.VecVirtual)
+// arithmetic is that modulo q in the 64-bit lanes of vectors.
+type arithmetic interface {
+	vector() reg.VecVirtual
+	transpose(a []reg.VecVirtual)             // as many vectors as one has lanes
+	parts() int                               // vectors that a root of unity has
+	mul(y reg.VecVirtual, w []reg.VecVirtual) // y ← y·w
+	sums(x, y reg.VecVirtual)                 // x, y ← x + y, x - y
+	tidy(x reg.VecVirtual)                    // makes x small
+}
 
-// field is arithmetic modulo q in 64-bit lanes of 512 bits. Products are Montgomery products by
-// 2^52: with w' = w/q mod 2^52, y·w·2^-52 = hi(y·w) - hi(lo(y·w')·q), in (-q, q); a negative
-// number is large as an unsigned one, so that the smaller of t and t+q is t mod q.
-type field struct {
+// ntt has the number-theoretic transforms.
+func ntt(f *file) {
+	transforms(f, "", func() arithmetic { return newResidues(f) })
+	scale(f)
+	pointwise(f, "nttMul", false)
+	pointwise(f, "nttMulAdd", true)
+}
+
+// nttDoubles has those in doubles.
+func nttDoubles(f *file) {
+	transforms(f, "Doubles", func() arithmetic { return newDoubles(f) })
+	convert(f)
+	pointwiseDoubles(f, "nttMulDoubles", false)
+	pointwiseDoubles(f, "nttMulAddDoubles", true)
+}
+
+// transforms has the levels of one arithmetic.
+func transforms(f *file, suffix string, begin func() arithmetic) {
+	// x + y·w and x - y·w, or x + y and (x - y)·w.
+	forward := func(m arithmetic, x, y reg.VecVirtual, w []reg.VecVirtual) {
+		m.mul(y, w)
+		m.tidy(x)
+		m.sums(x, y)
+	}
+	backward := func(m arithmetic, x, y reg.VecVirtual, w []reg.VecVirtual) {
+		m.sums(x, y)
+		m.tidy(x)
+		m.mul(y, w)
+	}
+	levels(f, "nttLevel"+suffix, begin, forward)
+	levels(f, "inttLevel"+suffix, begin, backward)
+	blocks(f, "nttLast"+suffix, begin, func(m arithmetic, a []reg.VecVirtual, root func(int) []reg.VecVirtual) {
+		m.transpose(a)
+		for distance := len(a) / 2; distance > 0; distance /= 2 {
+			level(m, a, distance, root, forward)
+		}
+	})
+	blocks(f, "inttFirst"+suffix, begin, func(m arithmetic, a []reg.VecVirtual, root func(int) []reg.VecVirtual) {
+		for distance := 1; distance < len(a); distance *= 2 {
+			level(m, a, distance, root, backward)
+		}
+		m.transpose(a)
+	})
+}
+
+// A butterfly turns x and y into those of the next level, with the root w.
+type butterfly func(m arithmetic, x, y reg.VecVirtual, w []reg.VecVirtual)
+
+// levels does one level whose distance is a multiple of a vector.
+func levels(f *file, name string, begin func() arithmetic, step butterfly) {
+	f.function(name)
+	a, w, groups, half := f.argument("a"), f.argument("w"), f.argument("groups"), f.argument("half")
+	m := begin()
+	size := int(m.vector().Size())
+	distance, b, n := f.GP64(), f.GP64(), f.GP64()
+	f.MOVQ(half, distance)
+	f.SHLQ(operand.Imm(uint64(bits.TrailingZeros(uint(size)))), distance)
+	root, x, y := vectors(m.parts(), m.vector), m.vector(), m.vector()
+	f.loop("group", groups, func() {
+		for i, r := range root {
+			f.VPBROADCASTQ(at(w, 8*i), r)
+		}
+		f.ADDQ(operand.Imm(uint64(8*len(root))), w)
+		f.LEAQ(at(a, 0).Idx(distance, 1), b)
+		f.MOVQ(half, n)
+		f.loop("vector", n, func() {
+			f.move(at(a, 0), x)
+			f.move(at(b, 0), y)
+			step(m, x, y, root)
+			f.move(x, at(a, 0))
+			f.move(y, at(b, 0))
+			f.ADDQ(operand.Imm(uint64(size)), a)
+			f.ADDQ(operand.Imm(uint64(size)), b)
+		})
+		f.MOVQ(b, a)
+	})
+	f.end()
+}
+
+// blocks does the levels within blocks of as many vectors as one has lanes, with roots that are
+// vectors: one for the largest distance, two for half of it, and so on.
+func blocks(f *file, name string, begin func() arithmetic, do func(m arithmetic, a []reg.VecVirtual, root func(int) []reg.VecVirtual)) {
+	f.function(name)
+	p, w, n := f.argument("a"), f.argument("w"), f.argument("blocks")
+	m := begin()
+	size, parts := int(m.vector().Size()), m.parts()
+	lanes := size / 8
+	a := vectors(lanes, m.vector)
+	f.loop("block", n, func() {
+		for i, v := range a {
+			f.move(at(p, size*i), v)
+		}
+		do(m, a, func(i int) []reg.VecVirtual {
+			r := vectors(parts, m.vector)
+			for j, r := range r {
+				f.move(at(w, size*(parts*i+j)), r)
+			}
+			return r
+		})
+		for i, v := range a {
+			f.move(v, at(p, size*i))
+		}
+		f.ADDQ(operand.U32(size*lanes), p)
+		f.ADDQ(operand.U32(size*parts*(lanes-1)), w)
+	})
+	f.end()
+}
+
+// level does the level of a distance over the vectors of a block.
+func level(m arithmetic, a []reg.VecVirtual, distance int, root func(int) []reg.VecVirtual, step butterfly) {
+	groups := len(a) / 2 / distance
+	for g := range groups {
+		w := root(groups - 1 + g)
+		for i := range distance {
+			at := 2*distance*g + i
+			step(m, a[at], a[at+distance], w)
+		}
+	}
+}
+
+// residues are numbers in [0, q), multiplied by 52 bits. A root is w and w' = w/q mod 2^52, of the
+// Montgomery form of 2^52: y·w·2^-52 = hi(y·w) - hi(lo(y·w')·q), in (-q, q); a negative number is
+// large as an unsigned one, so that the smaller of t and t+q is t mod q.
+type residues struct {
 	*file
 	q reg.VecVirtual
 }
 
-func newField(f *file) *field { return &field{f, f.everywhere("q", f.ZMM())} }
+func newResidues(f *file) *residues { return &residues{f, f.everywhere("q", f.ZMM())} }
 
-// mul sets y to y·w mod q.
-func (f *field) mul(y reg.VecVirtual, w [2]reg.VecVirtual) {
+func (f *residues) vector() reg.VecVirtual { return f.ZMM() }
+func (f *residues) parts() int             { return 2 }
+func (f *residues) tidy(reg.VecVirtual)    {}
+
+func (f *residues) mul(y reg.VecVirtual, w []reg.VecVirtual) {
 	t, u := f.ZMM(), f.ZMM()
 	f.zero(t)
 	f.zero(u)
@@ -32,33 +164,20 @@ func (f *field) mul(y reg.VecVirtual, w [2]reg.VecVirtual) {
 }
 
 // positive adds q to what is negative.
-func (f *field) positive(y reg.VecVirtual) {
+func (f *residues) positive(y reg.VecVirtual) {
 	t := f.ZMM()
 	f.VPADDQ(f.q, y, t)
 	f.VPMINUQ(t, y, y)
 }
 
 // below takes q from what is at least q.
-func (f *field) below(x, to reg.VecVirtual) {
+func (f *residues) below(x, to reg.VecVirtual) {
 	t := f.ZMM()
 	f.VPSUBQ(f.q, x, t)
 	f.VPMINUQ(t, x, to)
 }
 
-// forward sets x, y to x + y·w, x - y·w.
-func (f *field) forward(x, y reg.VecVirtual, w [2]reg.VecVirtual) {
-	f.mul(y, w)
-	f.sums(x, y)
-}
-
-// backward sets x, y to x + y, (x - y)·w.
-func (f *field) backward(x, y reg.VecVirtual, w [2]reg.VecVirtual) {
-	f.sums(x, y)
-	f.mul(y, w)
-}
-
-// sums sets x, y to x + y, x - y.
-func (f *field) sums(x, y reg.VecVirtual) {
+func (f *residues) sums(x, y reg.VecVirtual) {
 	t := f.ZMM()
 	f.VPADDQ(y, x, t)
 	f.VPSUBQ(y, x, y)
@@ -66,96 +185,7 @@ func (f *field) sums(x, y reg.VecVirtual) {
 	f.below(t, x)
 }
 
-// ntt has the number-theoretic transforms.
-func ntt(f *file) {
-	levels(f, "nttLevel", (*field).forward)
-	levels(f, "inttLevel", (*field).backward)
-	blocks(f, "nttLast", func(f *field, a []reg.VecVirtual, root func(int) [2]reg.VecVirtual) {
-		f.transpose(a)
-		for distance, first := 4, 0; distance > 0; distance, first = distance/2, 2*first+1 {
-			f.level(a, distance, first, root, f.forward)
-		}
-	})
-	blocks(f, "inttFirst", func(f *field, a []reg.VecVirtual, root func(int) [2]reg.VecVirtual) {
-		for distance, first := 1, 3; distance < 8; distance, first = 2*distance, first/2 {
-			f.level(a, distance, first, root, f.backward)
-		}
-		f.transpose(a)
-	})
-	scale(f)
-	products(f, "nttMul", false)
-	products(f, "nttMulAdd", true)
-}
-
-// levels does one level whose distance is a multiple of a vector.
-func levels(f *file, name string, step func(*field, reg.VecVirtual, reg.VecVirtual, [2]reg.VecVirtual)) {
-	f.function(name)
-	a, w, groups, half := f.argument("a"), f.argument("w"), f.argument("groups"), f.argument("half")
-	m := newField(f)
-	distance, b, n := f.GP64(), f.GP64(), f.GP64()
-	f.MOVQ(half, distance)
-	f.SHLQ(operand.Imm(6), distance)
-	root := [2]reg.VecVirtual{f.ZMM(), f.ZMM()}
-	x, y := f.ZMM(), f.ZMM()
-	f.loop("group", groups, func() {
-		f.VPBROADCASTQ(at(w, 0), root[0])
-		f.VPBROADCASTQ(at(w, 8), root[1])
-		f.ADDQ(operand.Imm(16), w)
-		f.LEAQ(at(a, 0).Idx(distance, 1), b)
-		f.MOVQ(half, n)
-		f.loop("vector", n, func() {
-			f.VMOVDQU64(at(a, 0), x)
-			f.VMOVDQU64(at(b, 0), y)
-			step(m, x, y, root)
-			f.VMOVDQU64(x, at(a, 0))
-			f.VMOVDQU64(y, at(b, 0))
-			f.ADDQ(operand.Imm(64), a)
-			f.ADDQ(operand.Imm(64), b)
-		})
-		f.MOVQ(b, a)
-	})
-	f.end()
-}
-
-// blocks does the three levels within blocks of 64 coefficients, with seven pairs of vectors of
-// roots each: one for distance 4, two for 2, four for 1.
-func blocks(f *file, name string, do func(f *field, a []reg.VecVirtual, root func(int) [2]reg.VecVirtual)) {
-	f.function(name)
-	p, w, n := f.argument("a"), f.argument("w"), f.argument("blocks")
-	m := newField(f)
-	a := vectors(8, f.ZMM)
-	f.loop("block", n, func() {
-		for i, v := range a {
-			f.VMOVDQU64(at(p, 64*i), v)
-		}
-		do(m, a, func(i int) [2]reg.VecVirtual {
-			r := [2]reg.VecVirtual{f.ZMM(), f.ZMM()}
-			f.VMOVDQU64(at(w, 128*i), r[0])
-			f.VMOVDQU64(at(w, 128*i+64), r[1])
-			return r
-		})
-		for i, v := range a {
-			f.VMOVDQU64(v, at(p, 64*i))
-		}
-		f.ADDQ(operand.U32(512), p)
-		f.ADDQ(operand.U32(7*128), w)
-	})
-	f.end()
-}
-
-// level does the level of a distance over eight vectors, with the roots from number first on.
-func (f *field) level(a []reg.VecVirtual, distance, first int, root func(int) [2]reg.VecVirtual, step butterfly) {
-	for g := 0; g < 4/distance; g++ {
-		w := root(first + g)
-		for i := range distance {
-			at := 2*distance*g + i
-			step(a[at], a[at+distance], w)
-		}
-	}
-}
-
-// transpose transposes 8×8 numbers.
-func (f *field) transpose(a []reg.VecVirtual) {
+func (f *residues) transpose(a []reg.VecVirtual) {
 	b, c := vectors(8, f.ZMM), vectors(8, f.ZMM)
 	for i := 0; i < 8; i += 2 {
 		f.VPUNPCKLQDQ(a[i+1], a[i], b[i])
@@ -174,28 +204,28 @@ func (f *field) transpose(a []reg.VecVirtual) {
 func scale(f *file) {
 	f.function("nttScale")
 	a, n := f.argument("a"), f.argument("n")
-	m := newField(f)
-	w := [2]reg.VecVirtual{f.everywhere("w", f.ZMM()), f.everywhere("wq", f.ZMM())}
+	m := newResidues(f)
+	w := []reg.VecVirtual{f.everywhere("w", f.ZMM()), f.everywhere("wq", f.ZMM())}
 	x := f.ZMM()
 	f.loop("loop", n, func() {
-		f.VMOVDQU64(at(a, 0), x)
+		f.move(at(a, 0), x)
 		m.mul(x, w)
-		f.VMOVDQU64(x, at(a, 0))
+		f.move(x, at(a, 0))
 		f.ADDQ(operand.Imm(64), a)
 	})
 	f.end()
 }
 
-// products multiplies two transforms, and adds to what is there or not.
-func products(f *file, name string, add bool) {
+// pointwise multiplies two transforms, and adds to what is there or not.
+func pointwise(f *file, name string, add bool) {
 	f.function(name)
 	dst, a, b, n := f.argument("dst"), f.argument("a"), f.argument("b"), f.argument("n")
-	m := newField(f)
+	m := newResidues(f)
 	inv := f.everywhere("inv", f.ZMM())
 	f.loop("loop", n, func() {
 		x, y, lo, hi, t := f.ZMM(), f.ZMM(), f.ZMM(), f.ZMM(), f.ZMM()
-		f.VMOVDQU64(at(a, 0), x)
-		f.VMOVDQU64(at(b, 0), y)
+		f.move(at(a, 0), x)
+		f.move(at(b, 0), y)
 		f.zero(lo)
 		f.zero(hi)
 		f.VPMADD52LUQ(y, x, lo)
@@ -210,10 +240,10 @@ func products(f *file, name string, add bool) {
 			f.VPADDQ(at(dst, 0), x, x)
 			m.below(x, x)
 		}
-		f.VMOVDQU64(x, at(dst, 0))
-		f.ADDQ(operand.Imm(64), dst)
-		f.ADDQ(operand.Imm(64), a)
-		f.ADDQ(operand.Imm(64), b)
+		f.move(x, at(dst, 0))
+		for _, p := range []reg.GPVirtual{dst, a, b} {
+			f.ADDQ(operand.Imm(64), p)
+		}
 	})
 	f.end()
 }
