@@ -24,6 +24,7 @@ type page struct {
 	LayerBars, PartBars template.HTML
 	Fits                []fitFigure
 	Seen                *fits // whose densities are drawn
+	Graph               graph
 }
 
 // fitFigure is one fitted function of a plan.
@@ -70,14 +71,18 @@ func (e *explanation) html(p *ir.Module, seen *fits) (string, error) {
 		"cells":   func(l opLine) []string { return l.cells() },
 		"place":   func(l opLine) string { return l.place() },
 		"shape":   shapeText,
-		"local":   func(l opLine) bool { return l.price == price{} },
+		"local":   opLine.isLocal,
+		"legend":  graphLegend,
+		"cost":    func(g *group) string { return costText(g.price) },
+		"costs":   func(gs []*group) string { return costText(sumOf(gs)) },
+		"last":    func(gs []*group) *group { return gs[len(gs)-1] },
 	}
 	t, err := template.New("explain.html").Funcs(funcs).Parse(explainPage)
 	if err != nil {
 		return "", err
 	}
 	var b strings.Builder
-	err = t.Execute(&b, page{e, template.HTML(bars(e.Layers)), template.HTML(bars(e.Parts)), figures, seen})
+	err = t.Execute(&b, page{e, template.HTML(bars(e.Layers)), template.HTML(bars(e.Parts)), figures, seen, drawGraph(p, e)})
 	return b.String(), err
 }
 
@@ -149,6 +154,14 @@ func (e *explanation) layers() []partLine {
 // plus is the price of both in sequence.
 func (p price) plus(q price) price {
 	return price{p.C2S + q.C2S, p.S2C + q.S2C, p.Ahead + q.Ahead, p.COTs + q.COTs, p.Rounds + q.Rounds, p.Setup + q.Setup, p.HEMul + q.HEMul, p.Time.Plus(q.Time)}
+}
+
+// sumOf is the price of groups in sequence.
+func sumOf(groups []*group) (p price) {
+	for _, g := range groups {
+		p = p.plus(g.price)
+	}
+	return p
 }
 
 // roundsCell is a number of rounds; none is left out.
