@@ -30,8 +30,8 @@ what each op with several ways to run it does, the runner-up, and the price of b
 -ops adds a table of all ops: the protocol, its shape, ring widths and fraction bits (l.f), costs, and why
 it is there. -json has all of this.
 
--html writes the same as one page that needs no other file, with bars per layer and part, and the
-fitted functions drawn; given the model, over the density of their inputs on calibration text.`,
+-html writes the same as one page that needs no other file, with bars per layer and part, the graph of
+ops and values (layers with the same ops are folded), and the fitted functions drawn; given the model, over the density of their inputs on calibration text.`,
 	setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		var l linkFlags
 		l.flags(fs, "predict times over a `LINK` (default that of the plan, or lan)")
