@@ -68,17 +68,27 @@ func TestDoubler(t *testing.T) {
 // TestExpandLevels holds the levels equal.
 func TestExpandLevels(t *testing.T) {
 	for n := range 1100 {
-		want, got := make([]byte, n), bytes.Repeat([]byte{3}, n+1)
-		eachLevel(func(l level) {
-			if l == plain {
-				Expand(want, Block{8, uint64(n)})
-			}
-			Expand(got[:n], Block{8, uint64(n)})
-			if !bytes.Equal(got[:n], want) || got[n] != 3 {
-				t.Fatalf("%v: %d bytes differ from the plain level", l, n)
-			}
-		})
+		checkExpand(t, n, Block{8, uint64(n)})
 	}
+}
+
+func FuzzExpand(f *testing.F) {
+	f.Add(uint16(5000), uint64(1), uint64(2))
+	f.Fuzz(func(t *testing.T, n uint16, a, b uint64) { checkExpand(t, int(n), Block{a, b}) })
+}
+
+func checkExpand(t *testing.T, n int, key Block) {
+	t.Helper()
+	want, got := make([]byte, n), bytes.Repeat([]byte{3}, n+1)
+	eachLevel(func(l level) {
+		if l == plain {
+			Expand(want, key)
+		}
+		Expand(got[:n], key)
+		if !bytes.Equal(got[:n], want) || got[n] != 3 {
+			t.Fatalf("%v: %d bytes differ from the plain level", l, n)
+		}
+	})
 }
 
 func BenchmarkExpand(b *testing.B) {

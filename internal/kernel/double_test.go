@@ -95,6 +95,27 @@ func testDoubles(t *testing.T) {
 	}
 }
 
+// FuzzMatMulDouble holds the levels equal, for any doubles.
+func FuzzMatMulDouble(f *testing.F) {
+	f.Add(uint64(1), uint8(9), uint16(300), uint8(17))
+	f.Fuzz(func(t *testing.T, seed uint64, rows uint8, depth uint16, columns uint8) {
+		m, k, n := int(rows%20), int(depth%520), int(columns%40)
+		r := rand.New(rand.NewPCG(seed, 4))
+		a, b := doubles(r, m*k), doubles(r, k*n)
+		var want []float64
+		eachLevel(func(l level) {
+			got := make([]float64, m*n)
+			MatMulDouble(got, a, b, m, k, n, 0, n)
+			if l == plain {
+				want = got
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("%v: %d × %d × %d differs from the plain level", l, m, k, n)
+			}
+		})
+	})
+}
+
 func BenchmarkMatMulDouble(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, s := range [][3]int{{128, 384, 1536}, {128, 1536, 384}, {128, 32, 128}} {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -45,6 +46,32 @@ func testGrowLevel(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzGrowLevel holds the levels equal, of a level of a tree and its patch.
+func FuzzGrowLevel(f *testing.F) {
+	f.Add(uint64(1), uint8(8), int16(3), uint64(1))
+	f.Fuzz(func(t *testing.T, seed uint64, count uint8, place int16, clear uint64) {
+		n := int(count) + 1
+		path := int(place) % n // negative: none
+		var want []Block
+		eachLevel(func(l level) {
+			nodes, hashes := randomBlocks(seed, 2*n+1), randomBlocks(seed+1, n)
+			end := nodes[2*n]
+			left, right := GrowLevel(nodes[:2*n], hashes, path, Block{clear, seed})
+			PatchPair(nodes[:2*n], path, right, left)
+			if nodes[2*n] != end {
+				t.Fatalf("%v: wrote behind %d children", l, 2*n)
+			}
+			got := append(nodes, left, right)
+			if l == plain {
+				want = got
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("%v: %d nodes with path %d differ from the plain level", l, n, path)
+			}
+		})
+	})
 }
 
 func BenchmarkGrowLevel(b *testing.B) {

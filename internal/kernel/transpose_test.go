@@ -53,21 +53,32 @@ func TestTransposeEveryBit(t *testing.T) {
 func TestTransposeTwin(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for n := 0; n <= 70*64; n += 64 {
-		stride := n/8 + int(rng.Uint32()%70)
-		src := make([]byte, 127*stride+n/8)
-		for i := range src {
-			src[i] = byte(rng.Uint32())
-		}
-		want := make([]Block, n)
-		transposeGo(want, src, stride)
-		eachLevel(func(l level) {
-			got := make([]Block, n+1)
-			Transpose128(got[:n], src, stride)
-			if !slices.Equal(got[:n], want) || got[n] != (Block{}) {
-				t.Fatalf("%v: %d columns with stride %d differ from the twin", l, n, stride)
-			}
-		})
+		checkTranspose(t, rng, n, n/8+int(rng.Uint32()%70))
 	}
+}
+
+func FuzzTranspose128(f *testing.F) {
+	f.Add(uint64(1), uint8(4), uint8(3))
+	f.Fuzz(func(t *testing.T, seed uint64, tiles, gap uint8) {
+		checkTranspose(t, rand.New(rand.NewPCG(seed, 3)), 64*int(tiles), 8*int(tiles)+int(gap))
+	})
+}
+
+func checkTranspose(t *testing.T, rng *rand.Rand, n, stride int) {
+	t.Helper()
+	src := make([]byte, 127*stride+n/8)
+	for i := range src {
+		src[i] = byte(rng.Uint32())
+	}
+	want := make([]Block, n)
+	transposeGo(want, src, stride)
+	eachLevel(func(l level) {
+		got := make([]Block, n+1)
+		Transpose128(got[:n], src, stride)
+		if !slices.Equal(got[:n], want) || got[n] != (Block{}) {
+			t.Fatalf("%v: %d columns with stride %d differ from the twin", l, n, stride)
+		}
+	})
 }
 
 func BenchmarkTranspose128(b *testing.B) {
