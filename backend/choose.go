@@ -70,13 +70,15 @@ var choices = map[string]func(op *ir.Op, u use, o Options) ([]Choice, error){
 
 // A chooser lists choices for the ops of one module under one objective.
 type chooser struct {
-	Options
-	uses map[*ir.Op]use
-	seen map[string][]Choice // layers of a model ask the same
+	Options // seen: layers of a model ask the same
+	uses    map[*ir.Op]use
 }
 
 func newChooser(m *ir.Module, o Options) *chooser {
-	return &chooser{o, usesOf(m), map[string][]Choice{}}
+	if o.seen == nil {
+		o.seen = map[string][]Choice{}
+	}
+	return &chooser{o, usesOf(m)}
 }
 
 // list is what op has to choose from as the plan op called name; nil if nothing.

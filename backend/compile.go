@@ -18,7 +18,7 @@ type Job struct {
 	Source   weights.Source   // the owner's weights
 	Examples []passes.Example // calibration inputs
 	Pipeline []passes.Pass    // nil means passes.Default
-	Passes   passes.Options   // Observe, Stats and Source are filled in
+	Passes   passes.Options   // Observe, Stats, Source, Examples and Price are filled in
 	Lower    Options          // how cost decides
 	Dump     passes.Dump      // told of every change
 	// Hidden, if it is not nil, gets the cuts and coefficients of fitted functions,
@@ -47,6 +47,10 @@ func Compile(m *ir.Module, j Job) error {
 	if o.Source == nil {
 		o.Source = j.Source
 	}
+	if o.Examples == nil {
+		o.Examples = j.Examples
+	}
+	o.Price = j.Lower.Pricer()
 	if err := passes.Run(m, pipeline, &o, j.Dump); err != nil {
 		return err
 	}

@@ -39,6 +39,8 @@ type Options struct {
 
 	// Objective is what choices minimise.
 	Objective
+
+	seen map[string][]Choice // of modules lowered before with these options: see Pricer
 }
 
 func (o Options) reuse() float64 {

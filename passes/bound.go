@@ -23,8 +23,12 @@ one, so what attention makes of values is a mean of them. The pass reads the
 owner's weights; without them it proves what needs none.`,
 	In: "nn", Out: "nn",
 	Run: func(m *ir.Module, o *Options) error {
+		fm, err := FormatsOf(m)
+		if err != nil {
+			return err
+		}
 		for _, f := range m.Funcs {
-			p := &prover{src: o.Source, fm: o.formats(), margin: o.margin(), reach: map[*ir.Value]*reach{}, uses: f.Uses()}
+			p := &prover{src: o.Source, fm: fm, margin: o.margin(), reach: map[*ir.Value]*reach{}, uses: f.Uses()}
 			for _, v := range f.Params {
 				if r := v.Attrs.Floats("range"); len(r) == 2 {
 					p.reach[v] = within(r[0], r[1], "input")

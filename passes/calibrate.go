@@ -15,11 +15,18 @@ type Stats struct {
 	Samples map[string][]float64  // value name -> inputs of scalar functions, thinned
 	Weights map[string][2]float64 // weight name -> least and greatest
 	Tokens  int                   // tokens seen
+
+	// Results are those of the first examples, each example's real numbers in a
+	// row: what fixed point is compared with.
+	Results [][]float64
 }
 
 // maxSamples bounds the samples kept for one value; the paper needs 512 tokens,
 // which is well covered by an even thinning of everything seen.
 const maxSamples = 1 << 17
+
+// maxResults bounds the numbers of all results that are kept.
+const maxResults = 1 << 20
 
 // excluded is the magnitude from which a sample counts as masked out and not as
 // an input that the model produced.

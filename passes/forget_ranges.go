@@ -9,9 +9,12 @@ var ForgetRanges = Pass{
 
 Once conversions are steps nothing computes with a range: it is there to be read
 and checked. It tells of the weights and coefficients it was proved from, and of
-the calibration text. Widths, which follow from ranges, stay. Not part of the
+the calibration text; so do the errors that widths measured. Widths, which follow from ranges, stay. Not part of the
 default pipeline; hiding coefficients needs it.`,
 	Run: func(m *ir.Module, _ *Options) error {
+		for _, name := range []string{errorAttr, partsAttr} {
+			m.Attrs.Del(name)
+		}
 		for _, f := range m.Funcs {
 			for _, op := range f.Body {
 				for _, name := range []string{"range", "bound", "proved", "proof"} {

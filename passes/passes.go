@@ -64,8 +64,11 @@ type Options struct {
 	// values. Only the owner may see them.
 	Hidden func(w *ir.Weight, values []float64)
 
-	// Formats are the quantiser's targets; the zero value means DefaultFormats.
-	Formats Formats
+	// Examples are calibration inputs, Price what a module of fx costs with every
+	// run, in any unit: what widths and clamp decide by. Without Price neither
+	// does; without examples widths keeps the default formats.
+	Examples []Example
+	Price    func(*ir.Module) (float64, error)
 }
 
 // DefaultMargin is the head room over the largest calibrated magnitude.
@@ -78,22 +81,15 @@ func (o *Options) margin() float64 {
 	return o.Margin
 }
 
-func (o *Options) formats() Formats {
-	if o.Formats == (Formats{}) {
-		return DefaultFormats
-	}
-	return o.Formats
-}
-
 // All is the table of passes, in the order in which a pipeline would have them;
 // `nimbusc help passes` prints it.
 func All() []Pass {
-	return []Pass{SliceEarly, FoldGain, Expand, FuseQKV, FoldScale, GainFirst, DivideLate, Calibrate, Approximate, Bound, Clamp, Quantize, HideCoefficients, InsertTrunc, Interleave, CSE, DCE, Tidy, ForgetRanges}
+	return []Pass{SliceEarly, FoldGain, Expand, FuseQKV, FoldScale, GainFirst, DivideLate, Calibrate, Approximate, Widths, Bound, Clamp, Quantize, HideCoefficients, InsertTrunc, Interleave, CSE, DCE, Tidy, ForgetRanges}
 }
 
 // Default is the pipeline of `nimbusc compile`, from nn to fx.
 func Default() []Pass {
-	return []Pass{SliceEarly, FoldGain, Expand, FuseQKV, FoldScale, GainFirst, CSE, DCE, Calibrate, Approximate, Bound, Clamp, Quantize, InsertTrunc, CSE, DCE, Interleave, CSE, Tidy}
+	return []Pass{SliceEarly, FoldGain, Expand, FuseQKV, FoldScale, GainFirst, CSE, DCE, Calibrate, Approximate, Widths, Bound, Clamp, Quantize, InsertTrunc, CSE, DCE, Interleave, CSE, Tidy}
 }
 
 // ByName returns the passes of a comma-separated list.
@@ -175,6 +171,8 @@ var order = []struct{ before, after, why string }{
 	{"approximate", "quantize", "only polynomials have a fixed-point meaning"},
 	{"fold-scale", "calibrate", "ranges are those of the values that will be computed"},
 	{"calibrate", "approximate", "fits are weighted by what calibration saw"},
+	{"approximate", "widths", "formats are tried on the polynomials that will be computed"},
+	{"widths", "bound", "proofs count in the roundings that formats make"},
 	{"approximate", "bound", "what a fit makes of its inputs is known when it is made"},
 	{"bound", "clamp", "a clamp stands where a proof is dear"},
 	{"clamp", "quantize", "clamps need a fixed-point meaning like all else"},

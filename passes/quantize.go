@@ -8,28 +8,6 @@ import (
 	"nimbus/ir"
 )
 
-// Formats are the quantiser's targets. Widths that depend on a range are
-// computed; these are the choices that remain.
-type Formats struct {
-	Act    int // fraction bits of what enters a linear layer
-	Weight int // fraction bits of its weights
-	Linear int // ring width of linear layers
-	Attn   int // ring width of products of two shared matrices
-	Embed  int // significant bits of embedding rows, below their largest magnitude
-	Score  int // fraction bits of scores that enter softmax
-	Norm   int // significant bits of deviations from the mean
-	Scalar int // fraction bits of what enters a scalar function
-	Prob   int // fraction bits of exponentials and reciprocals
-	Inv    int // significant bits of reciprocal roots
-	Gain   int // fraction bits of layernorm's gain
-	Out    int // fraction bits of the module's results
-}
-
-// DefaultFormats fit the parameter sets n4096 (linear layers up to 44 bits) and
-// n2048 (attention up to 25): 38 = 25 + 13 bits, so that the shrink after a
-// linear layer lands in the attention ring.
-var DefaultFormats = Formats{Act: 10, Weight: 11, Linear: 38, Attn: 25, Embed: 16, Score: 7, Norm: 11, Scalar: 7, Prob: 12, Inv: 11, Gain: 8, Out: 12}
-
 // Quantize gives every value its ring width and fraction bits.
 var Quantize = Pass{
 	Name: "quantize",
@@ -45,9 +23,13 @@ of a product are wanted modulo its ring, so only the product must fit. With
 Needs approximate before it: only polynomials have a meaning here.`,
 	In: "nn", Out: "fx",
 	Run: func(m *ir.Module, o *Options) error {
+		fm, err := FormatsOf(m)
+		if err != nil {
+			return err
+		}
 		return ir.Catch(func() {
 			for _, f := range m.Funcs {
-				q := &quantizer{m: m, f: f, fm: o.formats(), margin: o.margin(), mode: o.Range, span: map[*ir.Value]span{},
+				q := &quantizer{m: m, f: f, fm: fm, margin: o.margin(), mode: o.Range, span: map[*ir.Value]span{},
 					squared: map[*ir.Value]bool{}, least: map[*ir.Value]float64{}, uses: f.Uses(), weights: map[string]*ir.Weight{}, masked: map[*ir.Value]float64{}}
 				q.run()
 			}

@@ -55,8 +55,12 @@ func Record(m *ir.Module, src weights.Source, examples []Example) (*Stats, error
 	for _, e := range examples {
 		tokens = e.Tokens
 		s.Tokens += tokens
-		if _, err := p.Run("main", e.Inputs); err != nil {
+		out, err := p.Run("main", e.Inputs)
+		if err != nil {
 			return nil, err
+		}
+		if r := reals(out); len(s.Results) < widthExamples && len(s.Results)*len(r) < maxResults {
+			s.Results = append(s.Results, r)
 		}
 	}
 	for _, w := range m.Weights {

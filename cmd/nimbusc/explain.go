@@ -15,6 +15,7 @@ import (
 	"nimbus/internal/otparams"
 	"nimbus/ir"
 	"nimbus/ir/plan"
+	"nimbus/passes"
 )
 
 var explainCommand = &command{
@@ -102,6 +103,56 @@ type explanation struct {
 	// Extension is the choice of the OT extension.
 	Extension *choiceLine `json:"extension,omitempty"`
 	Base      string      `json:"base"` // OT
+	// Widths is the choice of fraction bits, if the compiler made one.
+	Widths *widthsLine `json:"widths,omitempty"`
+}
+
+// widthsLine is what the pass widths chose.
+type widthsLine struct {
+	Error  float64     `json:"error"` // of the results, relative, as measured; 0: not told
+	Budget float64     `json:"error_budget"`
+	Roles  []widthLine `json:"roles"`
+}
+
+// widthLine is one role.
+type widthLine struct {
+	Role    string  `json:"role"`
+	Bits    int     `json:"bits"`
+	Default int     `json:"default"`
+	Error   float64 `json:"error"` // that it makes of the results; 0: not told
+	Share   float64 `json:"share"` // of the budget: errors add up as squares
+	Doc     string  `json:"doc"`
+}
+
+// explainWidths reads the choice that stands in a plan.
+func explainWidths(p *ir.Module) (*widthsLine, error) {
+	all, measured, budget, err := passes.WidthsOf(p)
+	if all == nil || err != nil {
+		return nil, err
+	}
+	e := &widthsLine{Error: measured, Budget: budget}
+	for _, w := range all {
+		e.Roles = append(e.Roles, widthLine{w.Role.Name, w.Bits, w.Default, w.Part, w.Part * w.Part / (budget * budget), w.Role.Doc})
+	}
+	return e, nil
+}
+
+// print prints one line a role.
+func (e *widthsLine) print(w io.Writer) {
+	told := "kept by the plan's owner"
+	if e.Error > 0 {
+		told = fmt.Sprintf("%.3g", e.Error)
+	}
+	fmt.Fprintf(w, "\nwidths   error of the results, relative to them: %s; budget %g\n", told, e.Budget)
+	rows := [][]string{{"role", "bits", "default", "error", "of budget", "what"}}
+	for _, r := range e.Roles {
+		cells := []string{"-", "-"}
+		if r.Error > 0 {
+			cells = []string{fmt.Sprintf("%.2g", r.Error), fmt.Sprintf("%.0f %%", 100*r.Share)}
+		}
+		rows = append(rows, append(append([]string{r.Role, fmt.Sprint(r.Bits), fmt.Sprint(r.Default)}, cells...), r.Doc))
+	}
+	printTable(w, rows, "lrrrrl")
 }
 
 // choiceLine says what was chosen among several, and what else there was.
@@ -228,7 +279,8 @@ func explain(p *ir.Module, l linkFlags, reuse int) (*explanation, error) {
 		e.Parts[i].price = priceOf(costs[i])
 	}
 	e.Layers = e.layers()
-	return e, nil
+	e.Widths, err = explainWidths(p)
+	return e, err
 }
 
 // choose finds what was chosen among ways and what is next; nil if nothing was
@@ -358,6 +410,9 @@ func (e *explanation) print(w io.Writer, ops bool) {
 		secondsText(e.Total.Time.Online()), secondsText(e.Total.Time.Client), secondsText(e.Total.Time.Server), secondsText(e.Total.Time.Path), secondsText(e.Total.Time.Link))
 	fmt.Fprintf(w, "memory   about %s at each party, besides the program\n", bytesText(e.Memory))
 	e.printChoices(w)
+	if e.Widths != nil {
+		e.Widths.print(w)
+	}
 	if !ops {
 		return
 	}

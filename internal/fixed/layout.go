@@ -6,13 +6,13 @@ import "math/bits"
 // the cost formulas take it from here. Layouts change bytes and rounds, never
 // results. They minimise a price in bits on the wire:
 const (
-	roundBits = 4 << 20 // a round trip: 1.4 ms at 3 Gbit/s, of which 1 ms is the way
+	RoundBits = 4 << 20 // a round trip: 1.4 ms at 3 Gbit/s, of which 1 ms is the way
 	cotBits   = 15      // making a COT ahead, SoftSpoken with k = 8
 	hashBits  = 6       // making and masking one message, 2 ns
 )
 
 // price is the price of n values at so many bits each, and of round trips.
-func price(n, bits, rounds int) int64 { return int64(n)*int64(bits) + roundBits*int64(rounds) }
+func price(n, bits, rounds int) int64 { return int64(n)*int64(bits) + RoundBits*int64(rounds) }
 
 // MaxDigit is the largest digit of a comparison, in bits: one leaf of a digit
 // of b bits costs 2^b - 1 messages.
