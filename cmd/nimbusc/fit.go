@@ -69,6 +69,9 @@ func presetNames() string {
 }
 
 func (f *fitFlags) run(c *console, name string) error {
+	if _, ok := f.budget[passes.ResultsBudget]; ok {
+		return usagef("-error-budget %s=E is for compile: fit looks at functions alone", passes.ResultsBudget)
+	}
 	var preset *passes.Preset
 	if f.preset != "" {
 		p, ok := passes.PresetNamed(f.preset)
