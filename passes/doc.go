@@ -15,6 +15,7 @@
 //	cse, dce      common and dead ops go
 //	calibrate     ranges and densities come from text
 //	approximate   scalar functions become fitted piecewise quadratics
+//	widths        each role gets its fraction bits, under an error budget
 //	bound         ranges are proved from the weights
 //	clamp         layernorm's input is clamped where its proof is dear
 //	quantize      every value gets its ring width and fraction bits
