@@ -68,6 +68,7 @@ func TestFamilies(t *testing.T) {
 			if err := backend.Compile(plan, job); err != nil {
 				t.Fatal(err)
 			}
+			checkDomains(t, plan)
 			float, err := eval.New(m, src, eval.Options{})
 			if err != nil {
 				t.Fatal(err)

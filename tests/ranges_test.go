@@ -146,7 +146,9 @@ func compileRange(b *bundle.Bundle, m *ir.Module, src bundle.Source, seq int, o 
 		return nil, err
 	}
 	plan := m.Clone()
-	o.Examples = examples // widths are chosen as for a user
+	if o.Range == "" || o.Range == passes.Clamped { // widths are chosen as for a user
+		o.Examples = examples
+	}
 	o.Observe = func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, src, examples) }
 	return plan, backend.Compile(plan, backend.Job{Source: src, Passes: o})
 }
