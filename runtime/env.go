@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"nimbus/internal/z2k"
@@ -221,6 +222,44 @@ func checkVector(t ir.Type, v []uint64) error {
 	}
 	if over != 0 {
 		return fmt.Errorf("an element does not fit %s", t.Elem)
+	}
+	return nil
+}
+
+// checkInput refuses what its owner may not give to a parameter: elements outside
+// the range that the plan's proofs rest on, rows longer than its norm. An encoding
+// may round by half a unit. The error does not tell the value.
+func checkInput(in Input, v []uint64) error {
+	if err := checkVector(in.Type, v); err != nil {
+		return err
+	}
+	e := in.Type.Elem
+	if e.Kind != ir.Fx {
+		return nil
+	}
+	ones := make([]float64, len(v)) // in units of the last bit
+	for i, x := range v {
+		ones[i] = float64(z2k.Signed(x, e.Width))
+	}
+	if r := in.Range; len(r) == 2 {
+		lo, hi := math.Ldexp(r[0], e.Frac)-0.5, math.Ldexp(r[1], e.Frac)+0.5
+		for i, x := range ones {
+			if x < lo || x > hi {
+				return fmt.Errorf("element %d is outside [%g, %g], the range that the plan rests on", i, r[0], r[1])
+			}
+		}
+	}
+	if d := in.Type.Last(); in.Norm > 0 {
+		most := math.Ldexp(in.Norm, e.Frac) + 0.5*math.Sqrt(float64(d))
+		for i := 0; i+d <= len(ones); i += d {
+			sum := 0.0
+			for _, x := range ones[i : i+d] {
+				sum += x * x
+			}
+			if math.Sqrt(sum) > most {
+				return fmt.Errorf("row %d is longer than %g, the norm that the plan rests on", i/d, in.Norm)
+			}
+		}
 	}
 	return nil
 }

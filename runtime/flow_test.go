@@ -11,6 +11,7 @@ import (
 	"nimbus/runtime/share"
 	"nimbus/runtime/transport"
 	"nimbus/runtime/transport/mem"
+	"nimbus/runtime/transport/transporttest"
 )
 
 // wide is a plan of n squares side by side, each with the attribute cots.
@@ -79,7 +80,7 @@ func TestErrorEndsAllLanes(t *testing.T) {
 	before := goruntime.NumGoroutine()
 	for _, n := range []int{7, 12} {
 		for _, how := range []string{"truncate", "drop", "close"} {
-			_, errs := runs(t, p, func(c transport.Conn) transport.Conn { return mangle(c, n, how) })
+			_, errs := runs(t, p, func(c transport.Conn) transport.Conn { return transporttest.Mangle(c, n, how) })
 			if errs[0] == nil || errs[1] == nil {
 				t.Errorf("%s of message %d: client %v, server %v", how, n, errs[0], errs[1])
 			}

@@ -5,56 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"nimbus/runtime/transport"
 	"nimbus/runtime/transport/mem"
+	"nimbus/runtime/transport/transporttest"
 )
-
-// A mangler changes what one party sends, at its n-th message in whatever lane.
-type mangler struct {
-	transport.Conn
-	whole transport.Conn
-	n     *atomic.Int64
-	how   string
-}
-
-func mangle(c transport.Conn, n int, how string) *mangler {
-	m := &mangler{c, c, new(atomic.Int64), how}
-	m.n.Store(int64(n))
-	return m
-}
-
-func (m *mangler) Lane(number uint32, depth int) transport.Conn {
-	return &mangler{m.Conn.Lane(number, depth), m.whole, m.n, m.how}
-}
-
-func (m *mangler) Send(b []byte) error {
-	if m.n.Add(-1) != 0 {
-		return m.Conn.Send(b)
-	}
-	switch b = slices.Clone(b); m.how {
-	case "flip":
-		for i := range b {
-			b[i] ^= 0xff
-		}
-	case "truncate":
-		b = b[:len(b)/2]
-	case "extend":
-		b = append(b, make([]byte, 1000)...)
-	case "repeat":
-		if err := m.Conn.Send(b); err != nil {
-			return err
-		}
-	case "drop":
-		return nil
-	case "close":
-		return m.whole.Close()
-	}
-	return m.Conn.Send(b)
-}
 
 const hostilePlan = `module @hostile attributes {stage = plan, version = 1, cot_client_sends = 40, cot_server_sends = 200} {
   weight @w : private<server, 4x3xfx30.10>
@@ -120,7 +77,7 @@ func TestHostilePeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d and %d messages", sent[0], sent[1])
-	hows := []string{"flip", "truncate", "extend", "repeat", "drop", "close"}
+	hows := transporttest.Manglings
 	step := 1
 	if testing.Short() {
 		step = 5
@@ -131,11 +88,11 @@ func TestHostilePeer(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %d of %s", how, n, partyName(from)), func(t *testing.T) {
 				t.Parallel()
 				wraps := [2]func(transport.Conn) transport.Conn{same, same}
-				wraps[from] = func(c transport.Conn) transport.Conn { return mangle(c, n, how) }
+				wraps[from] = func(c transport.Conn) transport.Conn { return transporttest.Mangle(c, n, how) }
 				_, errs := session(wraps[0], wraps[1])
 				hit := errs[1-from]                       // the peer of whoever sent it
 				last := n == int(sent[from]) && from == 0 // goodbye: nobody waits for it
-				if hit == nil && how != "flip" && how != "repeat" && !last {
+				if hit == nil && slices.Contains([]string{"truncate", "extend", "empty", "drop", "close"}, how) && !last {
 					t.Errorf("client %v, server %v", errs[0], errs[1])
 				}
 			})

@@ -143,6 +143,12 @@ type Input struct {
 	Name  string
 	Party int
 	Type  ir.Type
+
+	// Range and Norm are what the plan's widths rest on, if it says so: where
+	// elements lie, and how long a row of the last axis is at most. A party's own
+	// input is held against them before it is used; the peer's nobody sees.
+	Range []float64
+	Norm  float64
 }
 
 // Inputs lists main's parameters in order.
@@ -153,7 +159,7 @@ func (p *Program) Inputs() []Input {
 		if v.Type.Party == ir.Server {
 			party = share.Server
 		}
-		out = append(out, Input{v.Name, party, v.Type})
+		out = append(out, Input{v.Name, party, v.Type, v.Attrs.Floats("range"), v.Attrs.Float("norm", 0)})
 	}
 	return out
 }

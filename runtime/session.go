@@ -288,7 +288,7 @@ func (s *Session) Run(inputs map[string][]uint64) ([][]uint64, *Report, error) {
 		if in.Party != share.Client {
 			continue
 		}
-		if err := checkVector(in.Type, inputs[in.Name]); err != nil {
+		if err := checkInput(in, inputs[in.Name]); err != nil {
 			return nil, nil, fmt.Errorf("input %%%s: %w", in.Name, err) // nothing was sent: the session lives
 		}
 	}
@@ -372,7 +372,7 @@ func (s *Session) run(m meter, inputs map[string][]uint64) ([][]uint64, *Report,
 		v := vector{Type: in.Type}
 		if in.Party == s.party {
 			v.V = inputs[in.Name]
-			if err := checkVector(in.Type, v.V); err != nil {
+			if err := checkInput(in, v.V); err != nil {
 				return nil, nil, fmt.Errorf("input %%%s: %w", in.Name, err)
 			}
 		}

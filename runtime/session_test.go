@@ -103,6 +103,63 @@ func TestSmallPlan(t *testing.T) {
 	}
 }
 
+// TestInputRanges: a party's own input must lie where the plan's widths rest on,
+// whoever encoded it; the client's session lives on, as nothing was sent.
+func TestInputRanges(t *testing.T) {
+	p := program(t, `module @r attributes {stage = plan, version = 1} {
+  func @main(%x: private<client, 2x2xfx10.2> {range = [-4, 8.0], norm = 8.5}, %y: private<server, 2x2xfx10.2> {range = [-1, 1]}) -> private<client, 2x2xfx10.2> {
+    %s = io.share %x : ashare<2x2xfx10.2>
+    %t = io.share %y : ashare<2x2xfx10.2>
+    %u = ss.add %s, %t : ashare<2x2xfx10.2>
+    %r = io.reveal %u {to = client} : private<client, 2x2xfx10.2>
+    return %r
+  }
+}
+`)
+	const mask = 1<<10 - 1
+	minus := func(x uint64) uint64 { return -x & mask }
+	for _, c := range []struct {
+		x, y []uint64
+		want [2]string // of the client, of the server; empty: none
+	}{
+		{[]uint64{32, 0, minus(16), 24}, []uint64{4, minus(4), 0, 0}, [2]string{}},
+		{[]uint64{33, 0, 0, 0}, make([]uint64, 4), [2]string{"input %x: element 0 is outside [-4, 8], the range that the plan rests on"}},
+		{[]uint64{0, 0, 0, minus(17)}, make([]uint64, 4), [2]string{"input %x: element 3 is outside [-4, 8]"}},
+		{[]uint64{0, 0, 32, 16}, make([]uint64, 4), [2]string{"input %x: row 1 is longer than 8.5, the norm"}},
+		{make([]uint64, 3), make([]uint64, 4), [2]string{"input %x: 3 elements"}},
+		{[]uint64{1 << 10, 0, 0, 0}, make([]uint64, 4), [2]string{"input %x: an element does not fit"}},
+		{make([]uint64, 4), []uint64{0, 5, 0, 0}, [2]string{1: "input %y: element 1 is outside [-1, 1]"}},
+	} {
+		a, b := mem.Pipe()
+		served := make(chan error, 1)
+		go func() {
+			s, err := Accept(b, Config{Party: share.Server, Program: p})
+			if err == nil {
+				err = s.Serve(map[string][]uint64{"y": c.y}, nil)
+			}
+			served <- err
+		}()
+		s, err := Connect(a, Config{Program: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = s.Run(map[string][]uint64{"x": c.x})
+		if w := c.want[0]; w != "" {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("client gives %v: %v, want %q", c.x, err, w)
+			}
+			_, _, err = s.Run(map[string][]uint64{"x": make([]uint64, 4)})
+		}
+		if (err == nil) != (c.want[1] == "") {
+			t.Errorf("client %v, server %v: the client's run ends with %v", c.x, c.y, err)
+		}
+		s.Close()
+		if err := <-served; c.want[1] == "" && err != nil || c.want[1] != "" && (err == nil || !strings.Contains(err.Error(), c.want[1])) {
+			t.Errorf("server gives %v: %v, want %q", c.y, err, c.want[1])
+		}
+	}
+}
+
 // Both parties learn a public value, and bits can be revealed too.
 func TestRevealBoth(t *testing.T) {
 	p := program(t, `module @r attributes {stage = plan, version = 1} {

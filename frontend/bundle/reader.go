@@ -210,7 +210,7 @@ func fit(p *ir.Value, v eval.Value) (eval.Value, error) {
 	if n != p.Type.NumElems() {
 		return v, fmt.Errorf("%%%s is %s, the text has %d", p.Name, p.Type, n)
 	}
-	if v.Real == nil || p.Type.Elem.Kind != ir.Fx {
+	if v.Real == nil {
 		return v, nil
 	}
 	return values.Value(p, values.List{Reals: v.Real})

@@ -85,10 +85,6 @@ func Value(p *ir.Value, l List) (eval.Value, error) {
 	if err := checkCount(t, l); err != nil {
 		return eval.Value{}, err
 	}
-	if t.Elem.Kind == ir.Int {
-		ring, err := whole(t.Elem, l.Whole)
-		return eval.Value{Type: t, Ring: ring}, err
-	}
 	for i, x := range l.Reals {
 		if math.IsNaN(x) || math.IsInf(x, 0) {
 			return eval.Value{}, fmt.Errorf("element %d is not a finite number", i)
@@ -108,7 +104,11 @@ func Value(p *ir.Value, l List) (eval.Value, error) {
 			}
 		}
 	}
-	if t.Elem.Kind == ir.F32 {
+	switch t.Elem.Kind {
+	case ir.Int:
+		ring, err := whole(t.Elem, l.Whole)
+		return eval.Value{Type: t, Ring: ring}, err
+	case ir.F32:
 		return eval.Value{Type: t, Real: l.Reals}, nil
 	}
 	ring, err := weights.EncodeReals(t.Elem, l.Reals)

@@ -101,7 +101,7 @@ func FuzzParse(f *testing.F) {
 const module = `module @m attributes {stage = fx} {
   weight @w : tensor<2x2xfx20.8>
   weight @v : tensor<2x2xfx20.8> {transpose, from = ["t"]}
-  func @main(%x: tensor<2x2xfx16.8> {range = [-4, 4], norm = 5.0}, %n: tensor<2xi8>, %b: tensor<16x2xi1>, %m: tensor<3xi1>) -> tensor<2xi8> {
+  func @main(%x: tensor<2x2xfx16.8> {range = [-4, 4], norm = 5.0}, %n: tensor<2xi8> {range = [-1, 300]}, %b: tensor<16x2xi1>, %m: tensor<3xi1>) -> tensor<2xi8> {
     return %n
   }
 }
@@ -185,6 +185,7 @@ func TestBind(t *testing.T) {
 		{append(rest, "n=1"), `-input: "n" is given twice`},
 		{rest, `-input: no input "x", which is a tensor<2x2xfx16.8>`},
 		{[]string{`{"n": [1.5, 2]}`}, `-input: "n": whole numbers are expected for i8`},
+		{[]string{`{"n": [1, -2]}`}, `-input: "n": element 1 is outside [-1, 300], the range that the program declares; scale the input, or widen the range and compile again`},
 		{[]string{`{"n": [1, 256]}`}, `-input: "n": element 1 does not fit i8`},
 		{[]string{`{"b": ["00", "11"]}`}, `-input: "b": block 1 has 1 bytes, expected 2`},
 		{[]string{`{"b": ["0000", "0000", "0000"]}`}, `-input: "b": 3 blocks for a plan of 2; give as many, one for all, or compile with -blocks 3`},

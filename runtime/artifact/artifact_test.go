@@ -2,6 +2,7 @@ package artifact
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -196,6 +197,48 @@ func TestDiskFullIsClear(t *testing.T) {
 	if cerr := w.Close(); !errors.Is(cerr, syscall.ENOSPC) {
 		t.Errorf("close after a full disk: %v", cerr)
 	}
+}
+
+// FuzzOpen: whatever the file holds, checksums that fit or not, it is opened or
+// refused, and what is opened has its sections.
+func FuzzOpen(f *testing.F) {
+	small := testHeader
+	small.Sections = []SectionInfo{{Name: "word", Kind: "table", Set: "n2048", Rows: 3, Bytes: 77}, {Name: "none", Kind: "matmul", Set: "n4096"}}
+	good, err := os.ReadFile(write(f, small))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good, true)
+	f.Add(good[:len(good)-40], false)
+	f.Fuzz(func(t *testing.T, data []byte, fit bool) {
+		if head, err := headerLen(data); fit && err == nil && head >= 0 && head+sumLen <= len(data) {
+			data = bytes.Clone(data)
+			if h, err := parseHeader(data[:head]); err == nil && int64(head)+h.body() <= int64(len(data)-sumLen) && h.body() >= 0 {
+				body := data[head : int64(head)+h.body()]
+				sums := data[head+len(body) : len(data)-sumLen]
+				for i := 0; (i+1)*sumLen <= len(sums) && i < chunks(int64(len(body))); i++ {
+					sum := sha256.Sum256(body[i*chunkLen : min((i+1)*chunkLen, len(body))])
+					copy(sums[i*sumLen:], sum[:])
+				}
+				r := root(data[:head], sums)
+				copy(data[len(data)-sumLen:], r[:])
+			}
+		}
+		path := filepath.Join(t.TempDir(), "a.nwx")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a, err := Open(path, testHeader.PlanDigest, testHeader.KeyID)
+		if err != nil {
+			return
+		}
+		defer a.Close()
+		for _, info := range a.Header.Sections {
+			if s, err := a.Section(info.Name); err != nil || int64(len(s.Data)) != info.Bytes {
+				t.Errorf("section %s: %d bytes, %v", info.Name, len(s.Data), err)
+			}
+		}
+	})
 }
 
 func FuzzParseHeader(f *testing.F) {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"nimbus/internal/golden"
 	"nimbus/internal/otparams"
@@ -19,6 +20,7 @@ import (
 	"nimbus/runtime/corr/baseot"
 	"nimbus/runtime/corr/corrtest"
 	"nimbus/runtime/transport"
+	"nimbus/runtime/transport/mem"
 	"nimbus/runtime/transport/transporttest"
 )
 
@@ -475,6 +477,57 @@ func TestHostilePeer(t *testing.T) {
 				t.Errorf("error %v, expected one with %q", err, test.want)
 			}
 		})
+	}
+}
+
+// TestMangledPeer mangles every message of a peer in turn, under each base OT and
+// kind of extension: malformed keys, points and ciphertexts, wrong lengths,
+// messages again, late, of before, or never. The victim does not panic or hang,
+// and a wrong length is an error.
+func TestMangledPeer(t *testing.T) {
+	for _, e := range []corr.Extension{corr.SoftSpoken{K: 2, Base: baseot.MLKEM{}}, ferret("ferret10")} {
+		run := func(party int, conn transport.Conn) error {
+			c, err := corr.Setup(conn, party, corr.Config{Ext: e}, prg.New(prg.Seed{byte(5 + party)}))
+			if err != nil {
+				return err
+			}
+			if err := c.Prefill(100, 100); err != nil {
+				return err
+			}
+			return conn.Close()
+		}
+		a, b := mem.Pipe()
+		done := make(chan error, 1)
+		go func() { done <- run(1, b) }()
+		if err := errors.Join(run(0, a), <-done); err != nil {
+			t.Fatal(err)
+		}
+		sent := int(b.Stats().MessagesSent)
+		t.Logf("%s: %d messages", e, sent)
+		for n := 1; n <= sent; n++ {
+			for i, how := range transporttest.Manglings {
+				if testing.Short() && i%4 != n%4 {
+					continue
+				}
+				t.Run(fmt.Sprintf("%s/%s %d", e, how, n), func(t *testing.T) {
+					t.Parallel()
+					a, b := mem.Pipe(transport.Timeout(500 * time.Millisecond))
+					peer := make(chan error, 1)
+					go func() { peer <- run(1, transporttest.Mangle(b, n, how)) }()
+					err := run(0, a)
+					a.Close()
+					b.Close()
+					if err == nil && slices.Contains([]string{"truncate", "extend", "empty", "drop", "close"}, how) {
+						t.Error("no error")
+					}
+					select {
+					case <-peer:
+					case <-time.After(10 * time.Second):
+						t.Error("the peer hangs")
+					}
+				})
+			}
+		}
 	}
 }
 
