@@ -14,6 +14,7 @@ import (
 	"nimbus/internal/z2k"
 	"nimbus/runtime/transport"
 	"nimbus/runtime/transport/mem"
+	"nimbus/runtime/transport/transporttest"
 	"nimbus/runtime/vault"
 )
 
@@ -435,7 +436,7 @@ func TestKeptOnceWhateverBreaks(t *testing.T) {
 			}
 			name := fmt.Sprintf("%s message %d of the %s", how, n, partyName(from))
 			var wrap [2]func(transport.Conn) transport.Conn
-			wrap[from] = func(c transport.Conn) transport.Conn { return mangle(c, n, how) }
+			wrap[from] = func(c transport.Conn) transport.Conn { return transporttest.Mangle(c, n, how) }
 			k.restart()
 			_, errs := k.session(wrap, body)
 			if s := k.last; s != nil && errors.Join(errs[:]...) != nil {
