@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nimbus/backend/rules"
+	"nimbus/internal/fixed"
 	"nimbus/ir"
 	"nimbus/ir/plan"
 	"nimbus/passes"
@@ -190,6 +191,15 @@ func lowerFunc(f *ir.Func, c *chooser) error {
 		if all != nil {
 			for _, a := range cheapest(all).Attrs {
 				attrs.Set(a.Name, a.Value)
+			}
+		}
+		if rule.Plan == "ot.mul_ss" {
+			var o fixed.ProductOpts
+			if o, err = plan.Product(op); err != nil {
+				return nil
+			}
+			if o = o.Dropping(op.X(0).Type.Elem.Width, c.uses[op].drop); o.Drop > 0 {
+				attrs.Set("drop", o.Drop)
 			}
 		}
 		hints := make([]string, len(op.Results))

@@ -22,6 +22,10 @@ var piecewiseAttrs = []AttrSpec{
 	{Name: "drop", Kind: Whole, Doc: "low bits ignored; default 0"},
 }
 
+// withinAttr bounds what a product's choices are made of. It does not change what
+// is computed, as long as it is true.
+var withinAttr = AttrSpec{Name: "within", Kind: Wholes, Doc: "[lo, hi]: where the raw last argument lies, a promise that makes the product cheaper; elsewhere the result is wrong"}
+
 var inverseAttrs = []AttrSpec{
 	{Name: "lo", Kind: Whole, Required: true, Doc: "the raw input is at least 2^lo"},
 	{Name: "hi", Kind: Whole, Required: true, Doc: "and below 2^hi"},
@@ -308,6 +312,7 @@ Cuts are raw integers at x's fraction bits, or a weight [cuts] of x's (l, f), wh
 		Name:    "fx.square",
 		Doc:     "x², in a ring of l' <= l bits, stated: (l, f) → (l', 2f)",
 		Args:    unary,
+		Attrs:   []AttrSpec{withinAttr},
 		Stated:  true,
 		Example: example("fx", "%x: tensor<2x4xfx24.8>", "", "fx.square %x", "tensor<2x4xfx24.16>"),
 		infer:   inferSquare,
@@ -321,6 +326,7 @@ Two values: shapes equal, or b with a last axis of one. With a weight: a vector 
 			{{Name: "a", Is: Number}, {Name: "b", Is: Number}},
 			{{Name: "x", Is: Number}, {Name: "g", Is: AWeight}},
 		},
+		Attrs:   []AttrSpec{withinAttr},
 		Example: example("fx", "%x: tensor<2x4xfx24.8>", "@g: tensor<4xfx12.8>", "fx.mul %x, @g", "tensor<2x4xfx24.16>"),
 		infer:   inferMul,
 	},

@@ -19,6 +19,9 @@ var aheadAttr = AttrSpec{Name: "ahead", Kind: Flag, Doc: "the product of masks i
 // storedAttr is for the ops that read what setup has stored.
 var storedAttr = AttrSpec{Name: "drop_stored", Kind: Whole, Doc: "low bits dropped from the stored ciphertexts of a weight; default 0"}
 
+// dropAttr is for products whose low bits nobody reads.
+var dropAttr = AttrSpec{Name: "drop", Kind: Whole, Doc: "low bits that are rounded away, for readers that drop more; default 0"}
+
 // reserved are the attributes of ops that consume correlated OTs.
 func reserved(name string) []AttrSpec {
 	if !strings.HasPrefix(name, "ot.") {
@@ -61,7 +64,7 @@ The client's share is the sum of its rows and the server's is zero: both know th
 	twin("ss.slice"), twin("ss.gather"), twin("ss.concat"), twin("ss.reshape"), twin("ss.shrink"), twin("ss.reduce"), twin("ss.add_mask"), twin("ss.xor"), twin("ss.not"),
 
 	twin("ot.trunc"), twin("ot.extend"), twin("ot.max"), twin("ot.cmp"), twin("ot.mux"), twin("ot.and"), twin("ot.square"),
-	plan("ot.mul_ss", "fx.mul", "share times share; the bits of one are the choices", binary, nil,
+	plan("ot.mul_ss", "fx.mul", "share times share; the bits of one are the choices", binary, []AttrSpec{dropAttr},
 		example("plan", "%a: ashare<2x4xfx24.8>, %b: ashare<2x1xfx24.8>", "", "ot.mul_ss %a, %b", "ashare<2x4xfx24.16>")),
 	plan("ot.mul", "fx.mul", "share times the server's vector; its bits are the choices, so its width is the price",
 		[]Sig{{{Name: "x", Is: Number}, {Name: "g", Is: AWeight}}}, nil,

@@ -396,18 +396,27 @@ func (q *quantizer) mul() []*ir.Value {
 	}
 	fx, fy := q.operand(x), q.operand(y)
 	l := fx + fy + max(room(max(b.most, q.sumAfter(op))), 0) + 2
-	return []*ir.Value{q.set(q.b.Op1("fx.mul", q.hint(), nil, q.convert(x, l, fx), q.convert(y, l, fy)), b)}
+	x, y = q.convert(x, l, fx), q.convert(y, l, fy)
+	return []*ir.Value{q.set(q.b.Op1("fx.mul", q.hint(), q.within(y, isInverse(y)), x, y), b)}
+}
+
+// isInverse reports whether y is a reciprocal or a reciprocal root.
+func isInverse(y *ir.Value) bool {
+	d := origin(y).Def
+	return d != nil && (d.Name == "fx.recip" || d.Name == "fx.rsqrt")
+}
+
+// origin is what conversions made v of.
+func origin(v *ir.Value) *ir.Value {
+	for v.Def != nil && v.Def.Name == "fx.cast" {
+		v = v.Def.X(0)
+	}
+	return v
 }
 
 // shareOfSum reports whether y is the reciprocal of the sum of x's rows: the
 // product of a softmax.
 func shareOfSum(x, y *ir.Value) bool {
-	origin := func(v *ir.Value) *ir.Value {
-		for v.Def != nil && v.Def.Name == "fx.cast" {
-			v = v.Def.X(0)
-		}
-		return v
-	}
 	r := origin(y).Def
 	if r == nil || r.Name != "fx.recip" {
 		return false

@@ -84,7 +84,23 @@ func (q *quantizer) square() []*ir.Value {
 	if f > g {
 		x = q.set(q.b.Op1("fx.shrink", x.Name, ir.A("bits", f-g), x), q.span[x])
 	}
-	return []*ir.Value{q.set(q.b.Op1T("fx.square", q.hint(), nil, x.Type.WithElem(ir.FxElem(l, 2*g)), x), s)}
+	return []*ir.Value{q.set(q.b.Op1T("fx.square", q.hint(), q.within(x, false), x.Type.WithElem(ir.FxElem(l, 2*g)), x), s)}
+}
+
+// within is the promise of where the factor x of a product lies, if it has few
+// enough bits: all that is possible, or typical where widths follow that, and a
+// little for rounding. Reciprocals are positive.
+func (q *quantizer) within(x *ir.Value, positive bool) ir.Attrs {
+	const slack = 4
+	most := math.Ceil(math.Ldexp(q.span[x].most, x.Type.Elem.Frac)) + slack
+	if bits(2*most+1)+1 >= x.Type.Elem.Width {
+		return nil
+	}
+	least := -most
+	if positive {
+		least = -slack
+	}
+	return ir.A("within", []int64{int64(least), int64(most)})
 }
 
 // gain multiplies by a vector of the server's: layernorm's gain.

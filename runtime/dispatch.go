@@ -53,7 +53,7 @@ var dispatch = map[string]exec{
 	"ot.trunc":     arith1(otTrunc),
 	"ot.extend":    arith1(otExtend),
 	"ot.square":    arith1(otSquare),
-	"ot.mul_ss":    arith2(func(s *step, o *ir.Op, x, y share.Arith) (share.Arith, error) { return s.ot.MulSS(x, y) }),
+	"ot.mul_ss":    arith2(otMulSS),
 	"ot.mul":       arithClear(otMul),
 	"ot.max":       arith1(otMax),
 	"ot.piecewise": arith1(otPiecewise),
@@ -256,7 +256,19 @@ func otExtend(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
 }
 
 func otSquare(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
-	return s.ot.Square(x, o.Results[0].Type.Elem.Width)
+	within, err := plan.Within(o)
+	if err != nil {
+		return x, err
+	}
+	return s.ot.Square(x, o.Results[0].Type.Elem.Width, within)
+}
+
+func otMulSS(s *step, o *ir.Op, x, y share.Arith) (share.Arith, error) {
+	opts, err := plan.Product(o)
+	if err != nil {
+		return x, err
+	}
+	return s.ot.MulSS(x, y, opts)
 }
 
 func otMul(s *step, o *ir.Op, x share.Arith, v vector) (share.Arith, error) {

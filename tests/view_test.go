@@ -25,6 +25,8 @@ var viewed = []struct {
 	{"ot.extend", "%x: ashare<8xfx24.10>", "", "ot.extend %x", []string{"ashare<8xfx32.10>"}},
 	{"ot.square", "%x: ashare<8xfx16.4>", "", "ot.square %x", []string{"ashare<8xfx16.8>"}},
 	{"ot.mul_ss", "%x: ashare<8x2xfx16.4>, %y: ashare<8x1xfx16.4>", "", "ot.mul_ss %x, %y", []string{"ashare<8x2xfx16.8>"}},
+	{"ot.square", "%x: ashare<8xfx16.4>", "", "ot.square %x {within = [-20, 40]}", []string{"ashare<8xfx16.8>"}},
+	{"ot.mul_ss", "%x: ashare<8x2xfx16.4>, %y: ashare<8x1xfx16.4>", "", "ot.mul_ss %x, %y {within = [0, 63]}", []string{"ashare<8x2xfx16.8>"}},
 	{"ot.mul", "%x: ashare<8x8xfx16.4>", "@g : private<server, 8xfx8.4>", "ot.mul %x, @g", []string{"ashare<8x8xfx16.8>"}},
 	{"ot.max", "%x: ashare<8x4xfx16.4>", "", "ot.max %x {keep = 14, drop = 1}", []string{"ashare<8x1xfx16.4>"}},
 	{"ot.piecewise", "%x: ashare<8xfx24.7>", "",

@@ -75,29 +75,17 @@ func TruncCost(n, width, bits, to int) Cost {
 	return serverSends(c)
 }
 
-// SquareCost is that of n squares mod 2^width: width·(width-1)/2 payload bits
-// and width-1 choices each, one round trip.
-func SquareCost(n, width int) Cost {
-	var c cots
-	for i := 0; n > 0 && i < width-1; i++ {
-		c.add(n, 1, width-1-i)
-	}
-	return serverSends(c)
-}
-
-// boundedSquareCost is that of n squares whose operands' halves are reduced to
-// so many bits, 0 for no bound.
-func boundedSquareCost(n, width, bits int) Cost {
-	if bits == 0 || n == 0 {
-		return SquareCost(n, width)
-	}
+// SquareCost is that of n squares mod 2^width, within a bound if it has one: one
+// round trip. Without, width·(width-1)/2 payload bits and width-1 choices each.
+func SquareCost(n, width int, within fixed.Bound) Cost {
 	var c, back cots
-	for i := 0; i < min(bits, width-1); i++ {
-		c.add(n, 1, width-1-i)
+	choices := width - 1
+	if b := within.Square(width).Bits; b > 0 {
+		choices = b
+		back.add(n, 1, width-b-1)
 	}
-	if w := width - bits - 1; w > 0 {
-		c.add(n, 1, w)
-		back.add(n, 1, w)
+	for i := 0; n > 0 && i < choices; i++ {
+		c.add(n, 1, width-1-i)
 	}
 	return serverSends(c).With(clientSends(back))
 }
@@ -105,22 +93,24 @@ func boundedSquareCost(n, width, bits int) Cost {
 // MulSSCost is that of the products of rows × cols values with one value per
 // row, all of width bits and shared: one round trip. An elementwise product
 // has cols = 1.
-func MulSSCost(rows, cols, width int) Cost {
+func MulSSCost(rows, cols, width int, o fixed.ProductOpts) Cost {
+	return both(multiples(rows, cols, width, o.Choices(width), o.Drop))
+}
+
+// multiples are OTs of rows × cols values of width bits times so many powers of
+// two, without the drop low bits.
+func multiples(rows, cols, width, choices, drop int) cots {
 	var c cots
-	for i := 0; rows*cols > 0 && i < width; i++ {
-		c.add(rows, cols, width-i)
+	for i := 0; rows*cols > 0 && i < choices; i++ {
+		c.add(rows, cols, width-max(i, drop))
 	}
-	return both(c)
+	return c
 }
 
 // MulCost is that of rows × cols shared values of width bits times the server's
 // private vector of cols signed values of vbits bits.
 func MulCost(rows, cols, width, vbits int) Cost {
-	var c cots
-	for i := 0; rows*cols > 0 && i < min(vbits, width); i++ {
-		c.add(cols, rows, width-i)
-	}
-	return clientSends(c)
+	return clientSends(multiples(cols, rows, width, min(vbits, width), 0))
 }
 
 // SelectBitsCost is that of n selections of width bits by a function of k shared
@@ -248,7 +238,7 @@ func cutsAndSquareCost(n int, p fixed.Piecewise) Cost {
 	leaf, join := cmpCost(n, len(p.Cuts), fixed.LayoutCmp(n, len(p.Cuts), p.Keep))
 	var square Cost
 	if p.HasQuadratic() {
-		square = boundedSquareCost(n, p.SquareWidth(), p.SquareBound().Bits)
+		square = SquareCost(n, p.SquareWidth(), p.SquareBound())
 	}
 	return alongside(leaf, square).Add(join)
 }

@@ -48,14 +48,22 @@ var Rows = map[string]func(*ir.Op) (Cost, error){
 	"ot.trunc":  trunc,
 	"ot.extend": trunc,
 	"ot.square": func(o *ir.Op) (Cost, error) {
-		return SquareCost(arg(o, 0).NumElems(), o.Result().Type.Elem.Width), nil
+		within, err := plan.Within(o)
+		if err != nil {
+			return Cost{}, err
+		}
+		return SquareCost(arg(o, 0).NumElems(), o.Result().Type.Elem.Width, within), nil
 	},
 	"ot.mul_ss": func(o *ir.Op) (Cost, error) {
 		x, y := arg(o, 0), arg(o, 1)
-		if x.SameShape(y) {
-			return MulSSCost(x.NumElems(), 1, x.Elem.Width), nil
+		opts, err := plan.Product(o)
+		if err != nil {
+			return Cost{}, err
 		}
-		return MulSSCost(y.NumElems(), x.Last(), x.Elem.Width), nil
+		if x.SameShape(y) {
+			return MulSSCost(x.NumElems(), 1, x.Elem.Width, opts), nil
+		}
+		return MulSSCost(y.NumElems(), x.Last(), x.Elem.Width, opts), nil
 	},
 	"ot.mul": func(o *ir.Op) (Cost, error) {
 		x, g := arg(o, 0), arg(o, 1)

@@ -12,6 +12,7 @@ import (
 
 	"nimbus/backend/cost"
 	"nimbus/backend/params"
+	"nimbus/internal/fixed"
 	"nimbus/internal/otparams"
 	"nimbus/internal/packing"
 	"nimbus/internal/prg"
@@ -276,10 +277,10 @@ func otTrials(conn transport.Conn, party int) ([]trial, error) {
 		})
 	}
 	x := share.NewArith(24, 1<<13)
-	add("square", cost.SquareCost(1<<13, 24), func() error { _, err := p.Square(x, 24); return err })
+	add("square", cost.SquareCost(1<<13, 24, fixed.Bound{}), func() error { _, err := p.Square(x, 24, fixed.Bound{}); return err })
 	rows, factors := share.NewArith(24, 256, 128), share.NewArith(24, 256, 1)
-	add("mul_ss, rows", cost.MulSSCost(256, 128, 24), func() error { _, err := p.MulSS(rows, factors); return err })
-	add("mul_ss, elements", cost.MulSSCost(1<<13, 1, 24), func() error { _, err := p.MulSS(x, x); return err })
+	add("mul_ss, rows", cost.MulSSCost(256, 128, 24, fixed.ProductOpts{}), func() error { _, err := p.MulSS(rows, factors, fixed.ProductOpts{}); return err })
+	add("mul_ss, elements", cost.MulSSCost(1<<13, 1, 24, fixed.ProductOpts{}), func() error { _, err := p.MulSS(x, x, fixed.ProductOpts{}); return err })
 	v := make([]uint64, 128)
 	add("mul", cost.MulCost(256, 128, 24, 10), func() error {
 		w := v

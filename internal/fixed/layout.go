@@ -278,14 +278,6 @@ func (l InverseLayout) price(s InverseSteps) (bits, rounds int) {
 	return bits, rounds
 }
 
-// SquareBound is where the operand of a square lies: Lo <= x < Lo + 2^(Bits-1).
-// The halves of the operand then need only Bits bits. Bits is 0 if that saves
-// nothing, or nothing is known.
-type SquareBound struct {
-	Bits int
-	Lo   int64
-}
-
 // SquareWidth is the width to which p needs x²: factors of two that all
 // coefficients have need no bits.
 func (p Piecewise) SquareWidth() int {
@@ -296,27 +288,4 @@ func (p Piecewise) SquareWidth() int {
 		}
 	}
 	return p.WidthAcc - zeros
-}
-
-// SquareBound returns the bound of p's square: the interval of its quadratic
-// pieces.
-func (p Piecewise) SquareBound() SquareBound {
-	lo, hi := p.Curved()
-	n := bits.Len64(uint64(hi)-uint64(lo)) + 1
-	w := p.SquareWidth()
-	if n >= w-1 {
-		return SquareBound{}
-	}
-	plain, bounded := 0, 2*(w-n-1+1+cotBits)
-	for i := range w - 1 {
-		c := w - 1 - i + 1 + cotBits
-		plain += c
-		if i < n {
-			bounded += c
-		}
-	}
-	if bounded >= plain {
-		return SquareBound{}
-	}
-	return SquareBound{n, lo}
 }

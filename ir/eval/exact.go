@@ -128,3 +128,22 @@ func (s *step) outside(op *ir.Op) {
 		}
 	}
 }
+
+// bound is what the op promises of its last argument.
+func (s *step) bound() fixed.Bound {
+	if r := s.op.Attrs.Int64s("within"); len(r) == 2 {
+		return fixed.Within(r[0], r[1])
+	}
+	return fixed.Bound{}
+}
+
+// within counts the elements of argument i that leave the op's within attribute.
+func (s *step) within(i int) {
+	r := s.op.Attrs.Int64s("within")
+	if len(r) != 2 || s.p.opt.Exceeded == nil {
+		return
+	}
+	for _, x := range s.meant(i) {
+		s.count(x < r[0] || x > r[1])
+	}
+}

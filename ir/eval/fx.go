@@ -162,7 +162,9 @@ func fxMul(s *step) error {
 	for i, v := range a {
 		out[i] = v * wide[other(i)] & mask
 	}
+	s.perturbProducts(out, a, wide, other)
 	s.wrapsEach(func(i int, ra, rb []float64) float64 { return ra[i] * rb[other(i)] })
+	s.within(1)
 	s.ring(out)
 	return nil
 }
@@ -174,6 +176,7 @@ func fxSquare(s *step) error {
 		out[i] = fixed.Square(v, w)
 	}
 	s.wrapsEach(func(i int, ra, _ []float64) float64 { return ra[i] * ra[i] })
+	s.within(0)
 	s.ring(out)
 	return nil
 }

@@ -141,3 +141,20 @@ func (s *step) noise(out []uint64, width int) {
 		out[i] = (out[i] + z2k.FromInt(int64(e), width)) & z2k.Mask(width)
 	}
 }
+
+// perturbProducts adds the errors of products of shared x and y whose low bits are
+// dropped; an element of y may serve a row of x.
+func (s *step) perturbProducts(out, x, y []uint64, of func(int) int) {
+	o := fixed.ProductOpts{Within: s.bound(), Drop: s.op.Attrs.Int("drop", 0)}
+	if s.p.opt.Perturb == nil || o.Drop == 0 {
+		return
+	}
+	y1 := make([]uint64, len(y))
+	for j := range y1 {
+		y1[j] = s.low(o.Drop)
+	}
+	for i, v := range x {
+		j := of(i)
+		out[i] = (out[i] + uint64(o.Error(v, y[j], s.low(o.Drop), y1[j]))) & z2k.Mask(s.elem().Width)
+	}
+}

@@ -149,6 +149,12 @@ func CheckOp(op *ir.Op) error {
 			return err
 		}
 		return v.Check()
+	case "fx.square":
+		_, err := Within(op)
+		return err
+	case "fx.mul":
+		_, err := Product(op)
+		return err
 	case "fx.trunc", "fx.extend":
 		return fixed.CheckTrunc(op.Args[0].Type().Elem.Width, op.Attrs.Int("bits", 0), op.Results[0].Type.Elem.Width)
 	case "fx.add_const", "fx.add_mask":
@@ -169,6 +175,39 @@ func fits(value float64, e ir.Elem) error {
 }
 
 func format(t ir.Type) fixed.Format { return fixed.Format{Width: t.Elem.Width, Frac: t.Elem.Frac} }
+
+// Within is the checked bound of a product's last argument, none if nothing is
+// said.
+func Within(op *ir.Op) (fixed.Bound, error) {
+	r := op.Attrs.Int64s("within")
+	if !op.Attrs.Has("within") {
+		return fixed.Bound{}, nil
+	}
+	if len(r) != 2 || r[0] > r[1] || r[0] < -1<<61 || r[1] > 1<<61 {
+		return fixed.Bound{}, fmt.Errorf("within = %v: want [lo, hi], lo <= hi, of at most 61 bits", r)
+	}
+	b := fixed.Within(r[0], r[1])
+	if l := op.X(0).Type.Elem.Width; b.Bits >= l {
+		return fixed.Bound{}, fmt.Errorf("within = %v does not fit a ring of %d bits four times", r, l)
+	}
+	return b, nil
+}
+
+// Product is the checked way of an fx.mul or ot.mul_ss op.
+func Product(op *ir.Op) (fixed.ProductOpts, error) {
+	b, err := Within(op)
+	if err != nil {
+		return fixed.ProductOpts{}, err
+	}
+	if op.W(1) != nil {
+		if b.Bits > 0 {
+			err = errors.New("within bounds a shared factor; a weight's width is its bound")
+		}
+		return fixed.ProductOpts{}, err
+	}
+	o := fixed.ProductOpts{Within: b, Drop: op.Attrs.Int("drop", 0)}
+	return o, o.Check(op.X(0).Type.Elem.Width)
+}
 
 // Piecewise is the checked specification of an fx.piecewise or ot.piecewise op.
 func Piecewise(op *ir.Op) (fixed.Piecewise, error) {

@@ -60,6 +60,9 @@ func TestRefusals(t *testing.T) {
 		{"opened otherwise", edit("io.reveal %y {to = client}", "ss.add %y, %y"), "tiny.plan:8:5: @main: ss.add: %out is ashare<2x3xfx20.8>, stated as private<client, 2x3xfx20.8>"},
 		{"no set", edit(" {set = n4096}", ""), "he.matmul: attribute set (a word) is missing"},
 		{"constant", edit("ss.shrink %p {bits = 10}", "ss.shrink %p {bits = 10} : ashare<2x3xfx20.8>\n    %z = ss.add_const %y {value = 5000.0}"), "ss.add_const: fixed: 5000 does not fit"},
+		{"empty bound", edit("io.reveal %y", "io.reveal %y {to = client} : private<client, 2x3xfx20.8>\n    %z = ot.square %y {within = [3, 2]} : ashare<2x3xfx20.16>\n    %o2 = io.reveal %y"), "within = [3 2]: want [lo, hi]"},
+		{"wide bound", edit("io.reveal %y", "io.reveal %y {to = client} : private<client, 2x3xfx20.8>\n    %z = ot.mul_ss %y, %y {within = [0, 262144]} : ashare<2x3xfx20.16>\n    %o2 = io.reveal %y"), "does not fit a ring of 20 bits four times"},
+		{"nothing left of a product", edit("io.reveal %y", "io.reveal %y {to = client} : private<client, 2x3xfx20.8>\n    %z = ot.mul_ss %y, %y {within = [0, 7], drop = 4} : ashare<2x3xfx20.16>\n    %o2 = io.reveal %y"), "drop = 4 of a product with 4 choices"},
 		{"syntax", "module", "tiny.plan:1:"},
 	} {
 		_, err := Parse("tiny.plan", c.src)

@@ -37,7 +37,7 @@ func TestHalvesAreFresh(t *testing.T) {
 	}
 	var last uint64
 	for range 2 {
-		out, errs := ask(func() (share.Arith, error) { return c.Square(x[0], 16) }, func() (share.Arith, error) { return s.Square(x[1], 16) })
+		out, errs := ask(func() (share.Arith, error) { return c.Square(x[0], 16, fixed.Bound{}) }, func() (share.Arith, error) { return s.Square(x[1], 16, fixed.Bound{}) })
 		if errs != [2]error{} {
 			t.Fatal(errs)
 		}
@@ -102,9 +102,9 @@ func TestMismatch(t *testing.T) {
 	c, s := New(prg.New(seed(3)), Options{})
 	x := share.NewArith(16, 4)
 	for name, calls := range map[string][2]func() (share.Arith, error){
-		"ops":    {func() (share.Arith, error) { return c.Square(x, 16) }, func() (share.Arith, error) { return s.Trunc(x, 2, 8) }},
-		"shapes": {func() (share.Arith, error) { return c.Square(x, 16) }, func() (share.Arith, error) { return s.Square(share.NewArith(16, 5), 16) }},
-		"widths": {func() (share.Arith, error) { return c.Square(x, 15) }, func() (share.Arith, error) { return s.Square(share.NewArith(15, 4), 15) }},
+		"ops":    {func() (share.Arith, error) { return c.Square(x, 16, fixed.Bound{}) }, func() (share.Arith, error) { return s.Trunc(x, 2, 8) }},
+		"shapes": {func() (share.Arith, error) { return c.Square(x, 16, fixed.Bound{}) }, func() (share.Arith, error) { return s.Square(share.NewArith(16, 5), 16, fixed.Bound{}) }},
+		"widths": {func() (share.Arith, error) { return c.Square(x, 15, fixed.Bound{}) }, func() (share.Arith, error) { return s.Square(share.NewArith(15, 4), 15, fixed.Bound{}) }},
 	} {
 		if _, errs := ask(calls[0], calls[1]); errs[0] == nil || errs[1] == nil {
 			t.Errorf("%s: errors %v", name, errs)
@@ -114,7 +114,7 @@ func TestMismatch(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	c, s := New(prg.New(seed(4)), Options{})
-	_, errs := ask(func() (share.Arith, error) { return c.Square(share.NewArith(16, 4), 16) },
+	_, errs := ask(func() (share.Arith, error) { return c.Square(share.NewArith(16, 4), 16, fixed.Bound{}) },
 		func() (share.Arith, error) { return share.Arith{}, s.Close() })
 	if !errors.Is(errs[0], ErrClosed) {
 		t.Errorf("error %v", errs[0])

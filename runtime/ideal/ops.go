@@ -95,7 +95,7 @@ func (p *Party) Trunc(x share.Arith, bits, to int) (share.Arith, error) {
 }
 
 // Square is the ideal twin of ot's.
-func (p *Party) Square(x share.Arith, outWidth int) (share.Arith, error) {
+func (p *Party) Square(x share.Arith, outWidth int, _ fixed.Bound) (share.Arith, error) {
 	if outWidth < 1 || outWidth > x.Width {
 		return share.Arith{}, fmt.Errorf("ideal: square: result of %d bits from %v", outWidth, x)
 	}
@@ -103,7 +103,10 @@ func (p *Party) Square(x share.Arith, outWidth int) (share.Arith, error) {
 }
 
 // MulSS is the ideal twin of ot's.
-func (p *Party) MulSS(x, y share.Arith) (share.Arith, error) {
+func (p *Party) MulSS(x, y share.Arith, o fixed.ProductOpts) (share.Arith, error) {
+	if err := o.Check(x.Width); err != nil {
+		return share.Arith{}, fmt.Errorf("ideal: mul_ss: %w", err)
+	}
 	c := p.meet(&call{op: "mul_ss", x: x, y: y}, func(a, b *call) error {
 		n := len(x.Shape)
 		row := n > 0 && len(y.Shape) == n && y.Shape[n-1] == 1 && slices.Equal(x.Shape[:n-1], y.Shape[:n-1])
@@ -115,8 +118,8 @@ func (p *Party) MulSS(x, y share.Arith) (share.Arith, error) {
 		if len(v) > 0 {
 			per = len(u) / len(v)
 		}
-		for i := range u {
-			u[i] = u[i] * v[i/per] & z2k.Mask(x.Width)
+		for i, y := range v {
+			p.d.steps.products(u[i*per:(i+1)*per], y, x.Width, o)
 		}
 		p.d.deal(a, b, u, x.Width, x.Shape)
 		return nil

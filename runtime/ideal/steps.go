@@ -10,10 +10,18 @@ import (
 type steps interface {
 	fixed.Arithmetic
 	cmp(x uint64, l int, cuts []int64, o fixed.CmpOpts) []uint8
+	// products sets each x to its product by y mod 2^l.
+	products(x []uint64, y uint64, l int, o fixed.ProductOpts)
 }
 
 // exact steps are the twins.
 type exact struct{ fixed.Twin }
+
+func (exact) products(x []uint64, y uint64, l int, _ fixed.ProductOpts) {
+	for i, v := range x {
+		x[i] = v * y & z2k.Mask(l)
+	}
+}
 
 func (exact) cmp(x uint64, l int, cuts []int64, o fixed.CmpOpts) []uint8 {
 	out := make([]uint8, len(cuts))
@@ -33,6 +41,13 @@ func (n noisy) low(d int) uint64 {
 		return 0
 	}
 	return n.rng.Uint64() & z2k.Mask(d)
+}
+
+func (n noisy) products(x []uint64, y uint64, l int, o fixed.ProductOpts) {
+	y1 := n.low(o.Drop)
+	for i, v := range x {
+		x[i] = (v*y + uint64(o.Error(v, y, n.low(o.Drop), y1))) & z2k.Mask(l)
+	}
 }
 
 // floor returns floor(y/2^d), or one less.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"nimbus/backend/cost"
+	"nimbus/internal/fixed"
 	"nimbus/internal/prg"
 	"nimbus/runtime/ot"
 	"nimbus/runtime/share"
@@ -30,8 +31,8 @@ func BenchmarkRows(b *testing.B) {
 		cost cost.Cost
 		run  func(p *ot.Protocol, party int) error
 	}{
-		{"mul_ss", cost.MulSSCost(1536, 128, width), func(p *ot.Protocol, party int) error {
-			_, err := p.MulSS(x[party], y[party])
+		{"mul_ss", cost.MulSSCost(1536, 128, width, fixed.ProductOpts{}), func(p *ot.Protocol, party int) error {
+			_, err := p.MulSS(x[party], y[party], fixed.ProductOpts{})
 			return err
 		}},
 		{"mul", cost.MulCost(128, 768, width, bits), func(p *ot.Protocol, party int) error {

@@ -81,19 +81,39 @@ func cases(n int, rng *prg.PRG) []protocolCase {
 			ari(func(p protocols, party int, x share.Arith) (share.Arith, error) { return p.Trunc(x, c.s, c.to) }),
 			cost.TruncCost(n, c.l, c.s, c.to))
 	}
-	for _, w := range []int{1, 19, 24} {
-		add(fmt.Sprintf("square 24 to %d", w), one(values(n, 24, 24), 24),
-			ari(func(p protocols, party int, x share.Arith) (share.Arith, error) { return p.Square(x, w) }),
-			cost.SquareCost(n, w))
+	for _, c := range []struct {
+		w, span int
+		within  fixed.Bound
+	}{{w: 1, span: 24}, {w: 19, span: 24}, {w: 24, span: 24}, {24, 8, fixed.Within(-128, 127)}, {11, 7, fixed.Within(-64, 63)}} {
+		name := fmt.Sprintf("square 24 to %d", c.w)
+		if c.within.Bits > 0 {
+			name += fmt.Sprintf(" within %d bits", c.within.Bits)
+		}
+		add(name, one(values(n, 24, c.span), 24),
+			ari(func(p protocols, party int, x share.Arith) (share.Arith, error) { return p.Square(x, c.w, c.within) }),
+			cost.SquareCost(n, c.w, c.within))
 	}
-	for _, c := range []struct{ cols, l int }{{1, 16}, {5, 20}, {200, 20}} {
-		x, y := values(n*c.cols, c.l, c.l), values(n, c.l, c.l)
-		add(fmt.Sprintf("mul_ss rows of %d, %d bits", c.cols, c.l), func(rng *prg.PRG) ([]halves, bools) {
+	for _, c := range []struct {
+		cols, l, span int
+		o             fixed.ProductOpts
+	}{
+		{cols: 1, l: 16, span: 16}, {cols: 5, l: 20, span: 20}, {cols: 200, l: 20, span: 20},
+		{1, 16, 6, fixed.ProductOpts{Within: fixed.Within(-32, 31)}}, {200, 20, 8, fixed.ProductOpts{Within: fixed.Within(-128, 127), Drop: 5}},
+	} {
+		x, y := values(n*c.cols, c.l, c.l), values(n, c.l, c.span)
+		name := fmt.Sprintf("mul_ss rows of %d, %d bits", c.cols, c.l)
+		if c.o.Within.Bits > 0 {
+			name += fmt.Sprintf(" by %d, %d dropped", c.o.Within.Bits, c.o.Drop)
+		}
+		add(name, func(rng *prg.PRG) ([]halves, bools) {
 			return []halves{split(rng, x, c.l, n, c.cols), split(rng, y, c.l, n, 1)}, bools{}
 		}, func(p protocols, party int, in []halves, _ bools) ([]uint64, int, error) {
-			z, err := p.MulSS(in[0][party], in[1][party])
-			return z.V, z.Width, err
-		}, cost.MulSSCost(n, c.cols, c.l))
+			z, err := p.MulSS(in[0][party], in[1][party], c.o)
+			for i := range z.V {
+				z.V[i] >>= c.o.Drop // zeros
+			}
+			return z.V, z.Width - c.o.Drop, err
+		}, cost.MulSSCost(n, c.cols, c.l, c.o))
 	}
 	for _, c := range []struct{ cols, l, vbits int }{{8, 20, 6}, {8, 6, 9}} {
 		v := values(c.cols, c.vbits, c.vbits)

@@ -39,7 +39,7 @@ func (p *Protocol) Lookup(bits, c []uint64, k, width int, truth uint64, xor bool
 }
 
 // SquareWithin squares values that lie within a bound.
-func (p *Protocol) SquareWithin(x []uint64, width int, bound fixed.SquareBound) ([]uint64, error) {
+func (p *Protocol) SquareWithin(x []uint64, width int, bound fixed.Bound) ([]uint64, error) {
 	s := p.startSquare(x, width, bound)
 	recv, send := p.serverSends(s.ots()...)
 	answered, answering := p.serverSends(s.clientOTs()...)

@@ -2,7 +2,6 @@ package ot_test
 
 import (
 	"fmt"
-	"math/big"
 	"slices"
 	"testing"
 
@@ -284,139 +283,6 @@ func TestAndExhaustive(t *testing.T) {
 	})
 }
 
-func TestSquare(t *testing.T) {
-	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
-		check := func(x []uint64, h halves, w int) {
-			t.Helper()
-			out := arith(run, func(p protocols, party int) (share.Arith, error) { return p.Square(h[party], w) })
-			for i, got := range out.open() {
-				b := new(big.Int).SetUint64(x[i])
-				b.Mul(b, b).And(b, new(big.Int).SetUint64(z2k.Mask(w)))
-				if got != b.Uint64() {
-					t.Fatalf("%d squared mod 2^%d: %d, want %v", x[i], w, got, b)
-				}
-			}
-		}
-		for l := 1; l <= 5; l++ {
-			x, c := pairs(l)
-			for w := 1; w <= l; w++ {
-				check(x, given(x, c, l), w)
-			}
-		}
-		rng := prg.New(seed(7))
-		for _, w := range []int{64, 63, 33, 32, 24} {
-			x := make([]uint64, 101)
-			rng.Fill(x, 64)
-			check(x, split(rng, x, 64), w)
-		}
-	})
-}
-
-// TestSquareWithin has all values of all bounds in small rings, with all halves.
-func TestSquareWithin(t *testing.T) {
-	const l = 6
-	type job struct {
-		x     []uint64
-		h     halves
-		width int
-		bound fixed.SquareBound
-		out   [2][]uint64
-	}
-	var jobs []*job
-	for n := 1; n <= 4; n++ {
-		for _, lo := range []int64{-13, -1, 0, 5} {
-			var x, client []uint64
-			for v := range int64(1) << (n - 1) {
-				for c := range uint64(1) << l {
-					x, client = append(x, z2k.FromInt(lo+v, l)), append(client, c)
-				}
-			}
-			for width := 2; width <= l; width++ {
-				jobs = append(jobs, &job{x: x, h: given(x, client, l), width: width, bound: fixed.SquareBound{Bits: n, Lo: lo}})
-			}
-		}
-	}
-	// The widths of an exponential.
-	rng := prg.New(seed(27))
-	b := fixed.SquareBound{Bits: 15, Lo: -8308}
-	x := make([]uint64, 500)
-	for i := range x {
-		x[i] = z2k.FromInt(b.Lo+int64(rng.Uint64()%(1<<14)), 26)
-	}
-	jobs = append(jobs, &job{x: x, h: split(rng, x, 26), width: 26, bound: b})
-	real(t, 28, func(p *ot.Protocol, party int) (err error) {
-		for _, j := range jobs {
-			if j.out[party], err = p.SquareWithin(j.h[party].V, j.width, j.bound); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	for _, j := range jobs {
-		for i, x := range j.x {
-			v := z2k.Signed(x, j.h[0].Width)
-			if got, want := (j.out[0][i]+j.out[1][i])&z2k.Mask(j.width), uint64(v*v)&z2k.Mask(j.width); got != want {
-				t.Fatalf("%d squared mod 2^%d within %+v: %d, want %d", v, j.width, j.bound, got, want)
-			}
-		}
-	}
-}
-
-func TestMulSS(t *testing.T) {
-	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
-		rng := prg.New(seed(8))
-		check := func(x, y halves) {
-			t.Helper()
-			out := arith(run, func(p protocols, party int) (share.Arith, error) { return p.MulSS(x[party], y[party]) })
-			u, v := x.open(), y.open()
-			for i, got := range out.open() {
-				b := new(big.Int).SetUint64(u[i])
-				b.Mul(b, new(big.Int).SetUint64(v[i*len(v)/len(u)]))
-				b.And(b, new(big.Int).SetUint64(z2k.Mask(x[0].Width)))
-				if got != b.Uint64() {
-					t.Fatalf("%v by %v, element %d: %d, want %v", x[0], y[0], i, got, b)
-				}
-			}
-		}
-		// All values and halves of three bits.
-		var x, xc, y, yc []uint64
-		for i := range uint64(1) << 12 {
-			x, xc, y, yc = append(x, i&7), append(xc, i>>3&7), append(y, i>>6&7), append(yc, i>>9)
-		}
-		check(given(x, xc, 3), given(y, yc, 3))
-		for _, c := range []struct{ l, rows, cols int }{{64, 5, 7}, {33, 3, 1}, {20, 4, 130}, {12, 1, 65}, {1, 9, 9}, {17, 70, 300}, {20, 2, 6}} {
-			x, y := make([]uint64, c.rows*c.cols), make([]uint64, c.rows)
-			rng.Fill(x, c.l)
-			rng.Fill(y, c.l)
-			check(split(rng, x, c.l, c.rows, c.cols), split(rng, y, c.l, c.rows, 1))
-			check(split(rng, x, c.l, c.rows, c.cols), split(rng, x, c.l, c.rows, c.cols))
-		}
-	})
-}
-
-func TestMul(t *testing.T) {
-	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
-		rng := prg.New(seed(9))
-		for _, c := range []struct{ l, rows, cols, vbits int }{{64, 5, 7, 12}, {20, 3, 70, 8}, {8, 300, 2, 10}, {8, 4, 4, 8}, {33, 1, 5, 1}, {20, 2, 3, 64}} {
-			x, v := make([]uint64, c.rows*c.cols), make([]uint64, c.cols)
-			rng.Fill(x, c.l)
-			rng.Fill(v, c.vbits)
-			h := split(rng, x, c.l, c.rows, c.cols)
-			out := arith(run, func(p protocols, party int) (share.Arith, error) {
-				return p.Mul(h[party], onlyServer(party, v), c.vbits)
-			})
-			for i, got := range out.open() {
-				b := big.NewInt(z2k.Signed(v[i%c.cols], c.vbits))
-				b.Mul(b, new(big.Int).SetUint64(x[i]))
-				b.And(b, new(big.Int).SetUint64(z2k.Mask(c.l)))
-				if got != b.Uint64() {
-					t.Fatalf("%+v: element %d: %d, want %v", c, i, got, b)
-				}
-			}
-		}
-	})
-}
-
 func TestMax(t *testing.T) {
 	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
 		rng := prg.New(seed(10))
@@ -565,7 +431,7 @@ func TestMisuse(t *testing.T) {
 		run(func(p protocols, party int) error {
 			for name, f := range map[string]func() error{
 				"trunc":     func() error { _, err := p.Trunc(x[party], 15, 16); return err },
-				"square":    func() error { _, err := p.Square(x[party], 17); return err },
+				"square":    func() error { _, err := p.Square(x[party], 17, fixed.Bound{}); return err },
 				"keep":      func() error { _, err := p.Cmp(x[party], nil, 0, fixed.CmpOpts{Keep: 17}); return err },
 				"max":       func() error { _, err := p.Max(share.NewArith(16, 4, 0), fixed.CmpOpts{}); return err },
 				"piecewise": func() error { _, err := p.Piecewise(x[party], fixed.Piecewise{}); return err },
