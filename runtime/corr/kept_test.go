@@ -95,3 +95,15 @@ func TestKept(t *testing.T) {
 		t.Error("more is kept than there is")
 	}
 }
+
+// BenchmarkRead reads 4 Mi correlated OTs.
+func BenchmarkRead(b *testing.B) {
+	const n = 2 << 20
+	data := make([]byte, corr.KeptBytes(n, n))
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, err := corr.Read(bytes.NewReader(data), 0, n, n); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
