@@ -123,6 +123,160 @@ TEXT ·expandKey(SB), NOSPLIT, $0-16
 	VMOVDQU          X0, 160(AX)
 	RET
 
+// func expandKey256(s *[15]Block, key *[32]byte)
+// Requires: AES, AVX
+TEXT ·expandKey256(SB), NOSPLIT, $0-16
+	MOVQ             s+0(FP), AX
+	MOVQ             key+8(FP), CX
+	VMOVDQU          (CX), X0
+	VMOVDQU          X0, (AX)
+	VMOVDQU          16(CX), X1
+	VMOVDQU          X1, 16(AX)
+	VAESKEYGENASSIST $0x01, X1, X2
+	VPSHUFD          $0xff, X2, X2
+	VMOVDQA          X0, X3
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPXOR            X2, X0, X0
+	VMOVDQU          X0, 32(AX)
+	VAESKEYGENASSIST $0x00, X0, X2
+	VPSHUFD          $0xaa, X2, X2
+	VMOVDQA          X1, X3
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPXOR            X2, X1, X1
+	VMOVDQU          X1, 48(AX)
+	VAESKEYGENASSIST $0x02, X1, X2
+	VPSHUFD          $0xff, X2, X2
+	VMOVDQA          X0, X3
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPXOR            X2, X0, X0
+	VMOVDQU          X0, 64(AX)
+	VAESKEYGENASSIST $0x00, X0, X2
+	VPSHUFD          $0xaa, X2, X2
+	VMOVDQA          X1, X3
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPXOR            X2, X1, X1
+	VMOVDQU          X1, 80(AX)
+	VAESKEYGENASSIST $0x04, X1, X2
+	VPSHUFD          $0xff, X2, X2
+	VMOVDQA          X0, X3
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPXOR            X2, X0, X0
+	VMOVDQU          X0, 96(AX)
+	VAESKEYGENASSIST $0x00, X0, X2
+	VPSHUFD          $0xaa, X2, X2
+	VMOVDQA          X1, X3
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPXOR            X2, X1, X1
+	VMOVDQU          X1, 112(AX)
+	VAESKEYGENASSIST $0x08, X1, X2
+	VPSHUFD          $0xff, X2, X2
+	VMOVDQA          X0, X3
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPXOR            X2, X0, X0
+	VMOVDQU          X0, 128(AX)
+	VAESKEYGENASSIST $0x00, X0, X2
+	VPSHUFD          $0xaa, X2, X2
+	VMOVDQA          X1, X3
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPXOR            X2, X1, X1
+	VMOVDQU          X1, 144(AX)
+	VAESKEYGENASSIST $0x10, X1, X2
+	VPSHUFD          $0xff, X2, X2
+	VMOVDQA          X0, X3
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPXOR            X2, X0, X0
+	VMOVDQU          X0, 160(AX)
+	VAESKEYGENASSIST $0x00, X0, X2
+	VPSHUFD          $0xaa, X2, X2
+	VMOVDQA          X1, X3
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPXOR            X2, X1, X1
+	VMOVDQU          X1, 176(AX)
+	VAESKEYGENASSIST $0x20, X1, X2
+	VPSHUFD          $0xff, X2, X2
+	VMOVDQA          X0, X3
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X0, X0
+	VPXOR            X2, X0, X0
+	VMOVDQU          X0, 192(AX)
+	VAESKEYGENASSIST $0x00, X0, X2
+	VPSHUFD          $0xaa, X2, X2
+	VMOVDQA          X1, X3
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPSLLDQ          $0x04, X3, X3
+	VPXOR            X3, X1, X1
+	VPXOR            X2, X1, X1
+	VMOVDQU          X1, 208(AX)
+	VAESKEYGENASSIST $0x40, X1, X1
+	VPSHUFD          $0xff, X1, X1
+	VMOVDQA          X0, X2
+	VPSLLDQ          $0x04, X2, X2
+	VPXOR            X2, X0, X0
+	VPSLLDQ          $0x04, X2, X2
+	VPXOR            X2, X0, X0
+	VPSLLDQ          $0x04, X2, X2
+	VPXOR            X2, X0, X0
+	VPXOR            X1, X0, X0
+	VMOVDQU          X0, 224(AX)
+	RET
+
 // func encryptBlock(b *Block, s *schedule)
 // Requires: AES, AVX
 TEXT ·encryptBlock(SB), NOSPLIT, $0-16
@@ -908,92 +1062,6 @@ stream:
 	VZEROUPPER
 	RET
 
-DATA streamNarrowFirst<>+0(SB)/8, $+0
-DATA streamNarrowFirst<>+8(SB)/8, $+0
-DATA streamNarrowFirst<>+16(SB)/8, $+0
-DATA streamNarrowFirst<>+24(SB)/8, $+1
-DATA streamNarrowFirst<>+32(SB)/8, $+0
-DATA streamNarrowFirst<>+40(SB)/8, $+2
-DATA streamNarrowFirst<>+48(SB)/8, $+0
-DATA streamNarrowFirst<>+56(SB)/8, $+3
-GLOBL streamNarrowFirst<>(SB), RODATA|NOPTR, $64
-
-DATA streamNarrowNext<>+0(SB)/8, $+0
-DATA streamNarrowNext<>+8(SB)/8, $+1
-DATA streamNarrowNext<>+16(SB)/8, $+0
-DATA streamNarrowNext<>+24(SB)/8, $+1
-DATA streamNarrowNext<>+32(SB)/8, $+0
-DATA streamNarrowNext<>+40(SB)/8, $+1
-DATA streamNarrowNext<>+48(SB)/8, $+0
-DATA streamNarrowNext<>+56(SB)/8, $+1
-GLOBL streamNarrowNext<>(SB), RODATA|NOPTR, $64
-
-DATA streamNarrowSwap<>+0(SB)/1, $0x00
-DATA streamNarrowSwap<>+1(SB)/1, $0x01
-DATA streamNarrowSwap<>+2(SB)/1, $0x02
-DATA streamNarrowSwap<>+3(SB)/1, $0x03
-DATA streamNarrowSwap<>+4(SB)/1, $0x04
-DATA streamNarrowSwap<>+5(SB)/1, $0x05
-DATA streamNarrowSwap<>+6(SB)/1, $0x06
-DATA streamNarrowSwap<>+7(SB)/1, $0x07
-DATA streamNarrowSwap<>+8(SB)/1, $0x0f
-DATA streamNarrowSwap<>+9(SB)/1, $0x0e
-DATA streamNarrowSwap<>+10(SB)/1, $0x0d
-DATA streamNarrowSwap<>+11(SB)/1, $0x0c
-DATA streamNarrowSwap<>+12(SB)/1, $0x0b
-DATA streamNarrowSwap<>+13(SB)/1, $0x0a
-DATA streamNarrowSwap<>+14(SB)/1, $0x09
-DATA streamNarrowSwap<>+15(SB)/1, $0x08
-DATA streamNarrowSwap<>+16(SB)/1, $0x00
-DATA streamNarrowSwap<>+17(SB)/1, $0x01
-DATA streamNarrowSwap<>+18(SB)/1, $0x02
-DATA streamNarrowSwap<>+19(SB)/1, $0x03
-DATA streamNarrowSwap<>+20(SB)/1, $0x04
-DATA streamNarrowSwap<>+21(SB)/1, $0x05
-DATA streamNarrowSwap<>+22(SB)/1, $0x06
-DATA streamNarrowSwap<>+23(SB)/1, $0x07
-DATA streamNarrowSwap<>+24(SB)/1, $0x0f
-DATA streamNarrowSwap<>+25(SB)/1, $0x0e
-DATA streamNarrowSwap<>+26(SB)/1, $0x0d
-DATA streamNarrowSwap<>+27(SB)/1, $0x0c
-DATA streamNarrowSwap<>+28(SB)/1, $0x0b
-DATA streamNarrowSwap<>+29(SB)/1, $0x0a
-DATA streamNarrowSwap<>+30(SB)/1, $0x09
-DATA streamNarrowSwap<>+31(SB)/1, $0x08
-DATA streamNarrowSwap<>+32(SB)/1, $0x00
-DATA streamNarrowSwap<>+33(SB)/1, $0x01
-DATA streamNarrowSwap<>+34(SB)/1, $0x02
-DATA streamNarrowSwap<>+35(SB)/1, $0x03
-DATA streamNarrowSwap<>+36(SB)/1, $0x04
-DATA streamNarrowSwap<>+37(SB)/1, $0x05
-DATA streamNarrowSwap<>+38(SB)/1, $0x06
-DATA streamNarrowSwap<>+39(SB)/1, $0x07
-DATA streamNarrowSwap<>+40(SB)/1, $0x0f
-DATA streamNarrowSwap<>+41(SB)/1, $0x0e
-DATA streamNarrowSwap<>+42(SB)/1, $0x0d
-DATA streamNarrowSwap<>+43(SB)/1, $0x0c
-DATA streamNarrowSwap<>+44(SB)/1, $0x0b
-DATA streamNarrowSwap<>+45(SB)/1, $0x0a
-DATA streamNarrowSwap<>+46(SB)/1, $0x09
-DATA streamNarrowSwap<>+47(SB)/1, $0x08
-DATA streamNarrowSwap<>+48(SB)/1, $0x00
-DATA streamNarrowSwap<>+49(SB)/1, $0x01
-DATA streamNarrowSwap<>+50(SB)/1, $0x02
-DATA streamNarrowSwap<>+51(SB)/1, $0x03
-DATA streamNarrowSwap<>+52(SB)/1, $0x04
-DATA streamNarrowSwap<>+53(SB)/1, $0x05
-DATA streamNarrowSwap<>+54(SB)/1, $0x06
-DATA streamNarrowSwap<>+55(SB)/1, $0x07
-DATA streamNarrowSwap<>+56(SB)/1, $0x0f
-DATA streamNarrowSwap<>+57(SB)/1, $0x0e
-DATA streamNarrowSwap<>+58(SB)/1, $0x0d
-DATA streamNarrowSwap<>+59(SB)/1, $0x0c
-DATA streamNarrowSwap<>+60(SB)/1, $0x0b
-DATA streamNarrowSwap<>+61(SB)/1, $0x0a
-DATA streamNarrowSwap<>+62(SB)/1, $0x09
-DATA streamNarrowSwap<>+63(SB)/1, $0x08
-GLOBL streamNarrowSwap<>(SB), RODATA|NOPTR, $64
-
 // func streamNarrow(dst *byte, chunks int, s *schedule, from uint64)
 // Requires: AES, AVX, AVX2
 TEXT ·streamNarrow(SB), NOSPLIT, $0-32
@@ -1126,91 +1194,91 @@ loop:
 	VZEROUPPER
 	RET
 
-DATA streamWideFirst<>+0(SB)/8, $+0
-DATA streamWideFirst<>+8(SB)/8, $+0
-DATA streamWideFirst<>+16(SB)/8, $+0
-DATA streamWideFirst<>+24(SB)/8, $+1
-DATA streamWideFirst<>+32(SB)/8, $+0
-DATA streamWideFirst<>+40(SB)/8, $+2
-DATA streamWideFirst<>+48(SB)/8, $+0
-DATA streamWideFirst<>+56(SB)/8, $+3
-GLOBL streamWideFirst<>(SB), RODATA|NOPTR, $64
+DATA streamNarrowFirst<>+0(SB)/8, $+0
+DATA streamNarrowFirst<>+8(SB)/8, $+0
+DATA streamNarrowFirst<>+16(SB)/8, $+0
+DATA streamNarrowFirst<>+24(SB)/8, $+1
+DATA streamNarrowFirst<>+32(SB)/8, $+0
+DATA streamNarrowFirst<>+40(SB)/8, $+2
+DATA streamNarrowFirst<>+48(SB)/8, $+0
+DATA streamNarrowFirst<>+56(SB)/8, $+3
+GLOBL streamNarrowFirst<>(SB), RODATA|NOPTR, $64
 
-DATA streamWideNext<>+0(SB)/8, $+0
-DATA streamWideNext<>+8(SB)/8, $+4
-DATA streamWideNext<>+16(SB)/8, $+0
-DATA streamWideNext<>+24(SB)/8, $+4
-DATA streamWideNext<>+32(SB)/8, $+0
-DATA streamWideNext<>+40(SB)/8, $+4
-DATA streamWideNext<>+48(SB)/8, $+0
-DATA streamWideNext<>+56(SB)/8, $+4
-GLOBL streamWideNext<>(SB), RODATA|NOPTR, $64
+DATA streamNarrowNext<>+0(SB)/8, $+0
+DATA streamNarrowNext<>+8(SB)/8, $+1
+DATA streamNarrowNext<>+16(SB)/8, $+0
+DATA streamNarrowNext<>+24(SB)/8, $+1
+DATA streamNarrowNext<>+32(SB)/8, $+0
+DATA streamNarrowNext<>+40(SB)/8, $+1
+DATA streamNarrowNext<>+48(SB)/8, $+0
+DATA streamNarrowNext<>+56(SB)/8, $+1
+GLOBL streamNarrowNext<>(SB), RODATA|NOPTR, $64
 
-DATA streamWideSwap<>+0(SB)/1, $0x00
-DATA streamWideSwap<>+1(SB)/1, $0x01
-DATA streamWideSwap<>+2(SB)/1, $0x02
-DATA streamWideSwap<>+3(SB)/1, $0x03
-DATA streamWideSwap<>+4(SB)/1, $0x04
-DATA streamWideSwap<>+5(SB)/1, $0x05
-DATA streamWideSwap<>+6(SB)/1, $0x06
-DATA streamWideSwap<>+7(SB)/1, $0x07
-DATA streamWideSwap<>+8(SB)/1, $0x0f
-DATA streamWideSwap<>+9(SB)/1, $0x0e
-DATA streamWideSwap<>+10(SB)/1, $0x0d
-DATA streamWideSwap<>+11(SB)/1, $0x0c
-DATA streamWideSwap<>+12(SB)/1, $0x0b
-DATA streamWideSwap<>+13(SB)/1, $0x0a
-DATA streamWideSwap<>+14(SB)/1, $0x09
-DATA streamWideSwap<>+15(SB)/1, $0x08
-DATA streamWideSwap<>+16(SB)/1, $0x00
-DATA streamWideSwap<>+17(SB)/1, $0x01
-DATA streamWideSwap<>+18(SB)/1, $0x02
-DATA streamWideSwap<>+19(SB)/1, $0x03
-DATA streamWideSwap<>+20(SB)/1, $0x04
-DATA streamWideSwap<>+21(SB)/1, $0x05
-DATA streamWideSwap<>+22(SB)/1, $0x06
-DATA streamWideSwap<>+23(SB)/1, $0x07
-DATA streamWideSwap<>+24(SB)/1, $0x0f
-DATA streamWideSwap<>+25(SB)/1, $0x0e
-DATA streamWideSwap<>+26(SB)/1, $0x0d
-DATA streamWideSwap<>+27(SB)/1, $0x0c
-DATA streamWideSwap<>+28(SB)/1, $0x0b
-DATA streamWideSwap<>+29(SB)/1, $0x0a
-DATA streamWideSwap<>+30(SB)/1, $0x09
-DATA streamWideSwap<>+31(SB)/1, $0x08
-DATA streamWideSwap<>+32(SB)/1, $0x00
-DATA streamWideSwap<>+33(SB)/1, $0x01
-DATA streamWideSwap<>+34(SB)/1, $0x02
-DATA streamWideSwap<>+35(SB)/1, $0x03
-DATA streamWideSwap<>+36(SB)/1, $0x04
-DATA streamWideSwap<>+37(SB)/1, $0x05
-DATA streamWideSwap<>+38(SB)/1, $0x06
-DATA streamWideSwap<>+39(SB)/1, $0x07
-DATA streamWideSwap<>+40(SB)/1, $0x0f
-DATA streamWideSwap<>+41(SB)/1, $0x0e
-DATA streamWideSwap<>+42(SB)/1, $0x0d
-DATA streamWideSwap<>+43(SB)/1, $0x0c
-DATA streamWideSwap<>+44(SB)/1, $0x0b
-DATA streamWideSwap<>+45(SB)/1, $0x0a
-DATA streamWideSwap<>+46(SB)/1, $0x09
-DATA streamWideSwap<>+47(SB)/1, $0x08
-DATA streamWideSwap<>+48(SB)/1, $0x00
-DATA streamWideSwap<>+49(SB)/1, $0x01
-DATA streamWideSwap<>+50(SB)/1, $0x02
-DATA streamWideSwap<>+51(SB)/1, $0x03
-DATA streamWideSwap<>+52(SB)/1, $0x04
-DATA streamWideSwap<>+53(SB)/1, $0x05
-DATA streamWideSwap<>+54(SB)/1, $0x06
-DATA streamWideSwap<>+55(SB)/1, $0x07
-DATA streamWideSwap<>+56(SB)/1, $0x0f
-DATA streamWideSwap<>+57(SB)/1, $0x0e
-DATA streamWideSwap<>+58(SB)/1, $0x0d
-DATA streamWideSwap<>+59(SB)/1, $0x0c
-DATA streamWideSwap<>+60(SB)/1, $0x0b
-DATA streamWideSwap<>+61(SB)/1, $0x0a
-DATA streamWideSwap<>+62(SB)/1, $0x09
-DATA streamWideSwap<>+63(SB)/1, $0x08
-GLOBL streamWideSwap<>(SB), RODATA|NOPTR, $64
+DATA streamNarrowSwap<>+0(SB)/1, $0x00
+DATA streamNarrowSwap<>+1(SB)/1, $0x01
+DATA streamNarrowSwap<>+2(SB)/1, $0x02
+DATA streamNarrowSwap<>+3(SB)/1, $0x03
+DATA streamNarrowSwap<>+4(SB)/1, $0x04
+DATA streamNarrowSwap<>+5(SB)/1, $0x05
+DATA streamNarrowSwap<>+6(SB)/1, $0x06
+DATA streamNarrowSwap<>+7(SB)/1, $0x07
+DATA streamNarrowSwap<>+8(SB)/1, $0x0f
+DATA streamNarrowSwap<>+9(SB)/1, $0x0e
+DATA streamNarrowSwap<>+10(SB)/1, $0x0d
+DATA streamNarrowSwap<>+11(SB)/1, $0x0c
+DATA streamNarrowSwap<>+12(SB)/1, $0x0b
+DATA streamNarrowSwap<>+13(SB)/1, $0x0a
+DATA streamNarrowSwap<>+14(SB)/1, $0x09
+DATA streamNarrowSwap<>+15(SB)/1, $0x08
+DATA streamNarrowSwap<>+16(SB)/1, $0x00
+DATA streamNarrowSwap<>+17(SB)/1, $0x01
+DATA streamNarrowSwap<>+18(SB)/1, $0x02
+DATA streamNarrowSwap<>+19(SB)/1, $0x03
+DATA streamNarrowSwap<>+20(SB)/1, $0x04
+DATA streamNarrowSwap<>+21(SB)/1, $0x05
+DATA streamNarrowSwap<>+22(SB)/1, $0x06
+DATA streamNarrowSwap<>+23(SB)/1, $0x07
+DATA streamNarrowSwap<>+24(SB)/1, $0x0f
+DATA streamNarrowSwap<>+25(SB)/1, $0x0e
+DATA streamNarrowSwap<>+26(SB)/1, $0x0d
+DATA streamNarrowSwap<>+27(SB)/1, $0x0c
+DATA streamNarrowSwap<>+28(SB)/1, $0x0b
+DATA streamNarrowSwap<>+29(SB)/1, $0x0a
+DATA streamNarrowSwap<>+30(SB)/1, $0x09
+DATA streamNarrowSwap<>+31(SB)/1, $0x08
+DATA streamNarrowSwap<>+32(SB)/1, $0x00
+DATA streamNarrowSwap<>+33(SB)/1, $0x01
+DATA streamNarrowSwap<>+34(SB)/1, $0x02
+DATA streamNarrowSwap<>+35(SB)/1, $0x03
+DATA streamNarrowSwap<>+36(SB)/1, $0x04
+DATA streamNarrowSwap<>+37(SB)/1, $0x05
+DATA streamNarrowSwap<>+38(SB)/1, $0x06
+DATA streamNarrowSwap<>+39(SB)/1, $0x07
+DATA streamNarrowSwap<>+40(SB)/1, $0x0f
+DATA streamNarrowSwap<>+41(SB)/1, $0x0e
+DATA streamNarrowSwap<>+42(SB)/1, $0x0d
+DATA streamNarrowSwap<>+43(SB)/1, $0x0c
+DATA streamNarrowSwap<>+44(SB)/1, $0x0b
+DATA streamNarrowSwap<>+45(SB)/1, $0x0a
+DATA streamNarrowSwap<>+46(SB)/1, $0x09
+DATA streamNarrowSwap<>+47(SB)/1, $0x08
+DATA streamNarrowSwap<>+48(SB)/1, $0x00
+DATA streamNarrowSwap<>+49(SB)/1, $0x01
+DATA streamNarrowSwap<>+50(SB)/1, $0x02
+DATA streamNarrowSwap<>+51(SB)/1, $0x03
+DATA streamNarrowSwap<>+52(SB)/1, $0x04
+DATA streamNarrowSwap<>+53(SB)/1, $0x05
+DATA streamNarrowSwap<>+54(SB)/1, $0x06
+DATA streamNarrowSwap<>+55(SB)/1, $0x07
+DATA streamNarrowSwap<>+56(SB)/1, $0x0f
+DATA streamNarrowSwap<>+57(SB)/1, $0x0e
+DATA streamNarrowSwap<>+58(SB)/1, $0x0d
+DATA streamNarrowSwap<>+59(SB)/1, $0x0c
+DATA streamNarrowSwap<>+60(SB)/1, $0x0b
+DATA streamNarrowSwap<>+61(SB)/1, $0x0a
+DATA streamNarrowSwap<>+62(SB)/1, $0x09
+DATA streamNarrowSwap<>+63(SB)/1, $0x08
+GLOBL streamNarrowSwap<>(SB), RODATA|NOPTR, $64
 
 // func streamWide(dst *byte, chunks int, s *schedule, from uint64)
 // Requires: AVX, AVX512BW, AVX512F, VAES
@@ -1353,3 +1421,89 @@ loop:
 	JNZ         loop
 	VZEROUPPER
 	RET
+
+DATA streamWideFirst<>+0(SB)/8, $+0
+DATA streamWideFirst<>+8(SB)/8, $+0
+DATA streamWideFirst<>+16(SB)/8, $+0
+DATA streamWideFirst<>+24(SB)/8, $+1
+DATA streamWideFirst<>+32(SB)/8, $+0
+DATA streamWideFirst<>+40(SB)/8, $+2
+DATA streamWideFirst<>+48(SB)/8, $+0
+DATA streamWideFirst<>+56(SB)/8, $+3
+GLOBL streamWideFirst<>(SB), RODATA|NOPTR, $64
+
+DATA streamWideNext<>+0(SB)/8, $+0
+DATA streamWideNext<>+8(SB)/8, $+4
+DATA streamWideNext<>+16(SB)/8, $+0
+DATA streamWideNext<>+24(SB)/8, $+4
+DATA streamWideNext<>+32(SB)/8, $+0
+DATA streamWideNext<>+40(SB)/8, $+4
+DATA streamWideNext<>+48(SB)/8, $+0
+DATA streamWideNext<>+56(SB)/8, $+4
+GLOBL streamWideNext<>(SB), RODATA|NOPTR, $64
+
+DATA streamWideSwap<>+0(SB)/1, $0x00
+DATA streamWideSwap<>+1(SB)/1, $0x01
+DATA streamWideSwap<>+2(SB)/1, $0x02
+DATA streamWideSwap<>+3(SB)/1, $0x03
+DATA streamWideSwap<>+4(SB)/1, $0x04
+DATA streamWideSwap<>+5(SB)/1, $0x05
+DATA streamWideSwap<>+6(SB)/1, $0x06
+DATA streamWideSwap<>+7(SB)/1, $0x07
+DATA streamWideSwap<>+8(SB)/1, $0x0f
+DATA streamWideSwap<>+9(SB)/1, $0x0e
+DATA streamWideSwap<>+10(SB)/1, $0x0d
+DATA streamWideSwap<>+11(SB)/1, $0x0c
+DATA streamWideSwap<>+12(SB)/1, $0x0b
+DATA streamWideSwap<>+13(SB)/1, $0x0a
+DATA streamWideSwap<>+14(SB)/1, $0x09
+DATA streamWideSwap<>+15(SB)/1, $0x08
+DATA streamWideSwap<>+16(SB)/1, $0x00
+DATA streamWideSwap<>+17(SB)/1, $0x01
+DATA streamWideSwap<>+18(SB)/1, $0x02
+DATA streamWideSwap<>+19(SB)/1, $0x03
+DATA streamWideSwap<>+20(SB)/1, $0x04
+DATA streamWideSwap<>+21(SB)/1, $0x05
+DATA streamWideSwap<>+22(SB)/1, $0x06
+DATA streamWideSwap<>+23(SB)/1, $0x07
+DATA streamWideSwap<>+24(SB)/1, $0x0f
+DATA streamWideSwap<>+25(SB)/1, $0x0e
+DATA streamWideSwap<>+26(SB)/1, $0x0d
+DATA streamWideSwap<>+27(SB)/1, $0x0c
+DATA streamWideSwap<>+28(SB)/1, $0x0b
+DATA streamWideSwap<>+29(SB)/1, $0x0a
+DATA streamWideSwap<>+30(SB)/1, $0x09
+DATA streamWideSwap<>+31(SB)/1, $0x08
+DATA streamWideSwap<>+32(SB)/1, $0x00
+DATA streamWideSwap<>+33(SB)/1, $0x01
+DATA streamWideSwap<>+34(SB)/1, $0x02
+DATA streamWideSwap<>+35(SB)/1, $0x03
+DATA streamWideSwap<>+36(SB)/1, $0x04
+DATA streamWideSwap<>+37(SB)/1, $0x05
+DATA streamWideSwap<>+38(SB)/1, $0x06
+DATA streamWideSwap<>+39(SB)/1, $0x07
+DATA streamWideSwap<>+40(SB)/1, $0x0f
+DATA streamWideSwap<>+41(SB)/1, $0x0e
+DATA streamWideSwap<>+42(SB)/1, $0x0d
+DATA streamWideSwap<>+43(SB)/1, $0x0c
+DATA streamWideSwap<>+44(SB)/1, $0x0b
+DATA streamWideSwap<>+45(SB)/1, $0x0a
+DATA streamWideSwap<>+46(SB)/1, $0x09
+DATA streamWideSwap<>+47(SB)/1, $0x08
+DATA streamWideSwap<>+48(SB)/1, $0x00
+DATA streamWideSwap<>+49(SB)/1, $0x01
+DATA streamWideSwap<>+50(SB)/1, $0x02
+DATA streamWideSwap<>+51(SB)/1, $0x03
+DATA streamWideSwap<>+52(SB)/1, $0x04
+DATA streamWideSwap<>+53(SB)/1, $0x05
+DATA streamWideSwap<>+54(SB)/1, $0x06
+DATA streamWideSwap<>+55(SB)/1, $0x07
+DATA streamWideSwap<>+56(SB)/1, $0x0f
+DATA streamWideSwap<>+57(SB)/1, $0x0e
+DATA streamWideSwap<>+58(SB)/1, $0x0d
+DATA streamWideSwap<>+59(SB)/1, $0x0c
+DATA streamWideSwap<>+60(SB)/1, $0x0b
+DATA streamWideSwap<>+61(SB)/1, $0x0a
+DATA streamWideSwap<>+62(SB)/1, $0x09
+DATA streamWideSwap<>+63(SB)/1, $0x08
+GLOBL streamWideSwap<>(SB), RODATA|NOPTR, $64

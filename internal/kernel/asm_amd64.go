@@ -35,15 +35,16 @@ func product64(dst *uint64, stride int, a, b *uint64, k int)
 //go:noescape
 func product4x4(dst *uint64, stride int, a, b *uint64, k int)
 
-// panelWords is SetWords for groups groups, stride bytes from one to the next; not 0 where a word is not below q.
-//
-//go:noescape
-func panelWords(dst *uint64, stride int, src *byte, groups int, mask, q uint64) uint64
-
 // panelStored is SetStored for groups groups, whose high parts have step bytes each; it returns the largest upper half.
 //
 //go:noescape
 func panelStored(dst *uint64, stride int, lo, high *byte, groups, step int, f *storedConstants) uint64
+
+// panelStream is SetStream for batches batches of 64 words from counter from on, stride bytes from eight to the next
+// eight; not 0 where a word is not below q.
+//
+//go:noescape
+func panelStream(dst *uint64, stride int, s *[15]Block, from uint64, batches int, mask, q uint64) uint64
 
 // doubleTile8x16 adds to a tile of dst the product of eight rows of a and a panel of depth rows; strides are in bytes.
 //
@@ -126,6 +127,11 @@ func nttMulAddDoubles(dst, a, b *uint64, n int, q, inv float64)
 //
 //go:noescape
 func expandKey(s *schedule, key *Block)
+
+// expandKey256 sets s to the round keys of a key of AES-256.
+//
+//go:noescape
+func expandKey256(s *[15]Block, key *[32]byte)
 
 // encryptBlock encrypts b in place.
 //

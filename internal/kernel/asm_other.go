@@ -13,10 +13,10 @@ func sums4x4(sums *[4][2][4]uint64, x, c *uint64, k int)                    { pa
 func product52(dst *uint64, stride int, a, b *uint64, k int)                { panic(noAssembly) }
 func product64(dst *uint64, stride int, a, b *uint64, k int)                { panic(noAssembly) }
 func product4x4(dst *uint64, stride int, a, b *uint64, k int)               { panic(noAssembly) }
-func panelWords(dst *uint64, stride int, src *byte, groups int, mask, q uint64) uint64 {
+func panelStored(dst *uint64, stride int, lo, high *byte, groups, step int, f *storedConstants) uint64 {
 	panic(noAssembly)
 }
-func panelStored(dst *uint64, stride int, lo, high *byte, groups, step int, f *storedConstants) uint64 {
+func panelStream(dst *uint64, stride int, s *[15]Block, from uint64, batches int, mask, q uint64) uint64 {
 	panic(noAssembly)
 }
 func doubleTile8x16(dst *float64, stride int, a *float64, strideA int, panel *float64, depth int) {
@@ -43,6 +43,7 @@ func nttStoreDoubles(a *uint64, n int, q, inv, scale float64)         { panic(no
 func nttMulDoubles(dst, a, b *uint64, n int, q, inv float64)          { panic(noAssembly) }
 func nttMulAddDoubles(dst, a, b *uint64, n int, q, inv float64)       { panic(noAssembly) }
 func expandKey(s *schedule, key *Block)                               { panic(noAssembly) }
+func expandKey256(s *[15]Block, key *[32]byte)                        { panic(noAssembly) }
 func encryptBlock(b *Block, s *schedule)                              { panic(noAssembly) }
 func hash8(dst, src *Block, n int, s *schedule, offset *[16]Block, tweak, step uint64) {
 	panic(noAssembly)

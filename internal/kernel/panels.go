@@ -18,23 +18,13 @@ func (r *Residues) Columns(from, cols int) *Residues {
 	return &Residues{M: r.M, Cols: cols, stride: r.stride, data: r.data[from:]}
 }
 
-// SetWords writes a part of row k: to column col, a multiple of 8, and on, the little-endian words of src cut to the
-// length of q in bits. src holds a multiple of 64 bytes. It reports whether all of them are below q; if not, the caller
-// must write the row in another way.
-func (p *Panels) SetWords(k, col int, src []byte, q Modulus) bool {
+// setWords is [Panels.SetStream] for the words in src, which holds a multiple of 64 bytes.
+func (p *Panels) setWords(k, col int, src []byte, q Modulus) bool {
 	groups := p.part(k, col, len(src)/8)
-	if groups == 0 {
-		return true
-	}
 	mask := ^uint64(0) >> bits.LeadingZeros64(q.Q)
-	at := p.data[(col/lanes*p.K+k)*lanes:]
-	_, _ = at[(groups-1)*p.K*lanes+lanes-1], src[64*groups-1]
-	if best >= avx512 {
-		return panelWords(&at[0], p.K*64, &src[0], groups, mask, q.Q) == 0
-	}
 	var bad uint64
 	for g := range groups {
-		d := (*[lanes]uint64)(at[g*p.K*lanes:])
+		d := p.data[((col/lanes+g)*p.K+k)*lanes:][:lanes]
 		for j := range d {
 			v := binary.LittleEndian.Uint64(src[64*g+8*j:]) & mask
 			_, below := bits.Sub64(v, q.Q, 0)

@@ -4,31 +4,300 @@
 
 #include "textflag.h"
 
-// func panelWords(dst *uint64, stride int, src *byte, groups int, mask uint64, q uint64) uint64
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·panelWords(SB), NOSPLIT, $0-56
-	MOVQ         dst+0(FP), AX
-	MOVQ         stride+8(FP), CX
-	MOVQ         src+16(FP), DX
-	MOVQ         groups+24(FP), BX
-	VPBROADCASTQ mask+32(FP), Z0
-	VPBROADCASTQ q+40(FP), Z1
-	VPXORQ       Z3, Z3, Z3
+// func panelStream(dst *uint64, stride int, s *[15]Block, from uint64, batches int, mask uint64, q uint64) uint64
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, VAES
+TEXT ·panelStream(SB), NOSPLIT, $0-64
+	MOVQ            dst+0(FP), AX
+	MOVQ            stride+8(FP), CX
+	MOVQ            s+16(FP), DX
+	MOVQ            batches+32(FP), BX
+	VPBROADCASTQ    from+24(FP), Z0
+	VPSLLDQ         $0x08, Z0, Z0
+	VPADDQ          panelStreamFirst<>+0(SB), Z0, Z0
+	VMOVDQU64       panelStreamNext<>+0(SB), Z1
+	VMOVDQU64       panelStreamSwap<>+0(SB), Z2
+	VPBROADCASTQ    mask+40(FP), Z3
+	VPBROADCASTQ    q+48(FP), Z4
+	VPXORQ          Z5, Z5, Z5
+	VBROADCASTI32X4 (DX), Z6
+	VBROADCASTI32X4 16(DX), Z7
+	VBROADCASTI32X4 32(DX), Z8
+	VBROADCASTI32X4 48(DX), Z9
+	VBROADCASTI32X4 64(DX), Z10
+	VBROADCASTI32X4 80(DX), Z11
+	VBROADCASTI32X4 96(DX), Z12
+	VBROADCASTI32X4 112(DX), Z13
+	VBROADCASTI32X4 128(DX), Z14
+	VBROADCASTI32X4 144(DX), Z15
+	VBROADCASTI32X4 160(DX), Z16
+	VBROADCASTI32X4 176(DX), Z17
+	VBROADCASTI32X4 192(DX), Z18
+	VBROADCASTI32X4 208(DX), Z19
+	VBROADCASTI32X4 224(DX), Z20
 
 loop:
-	VPANDQ    (DX), Z0, Z2
-	VPMAXUQ   Z2, Z3, Z3
-	VMOVDQU64 Z2, (AX)
-	ADDQ      $0x40, DX
-	ADDQ      CX, AX
-	DECQ      BX
-	JNZ       loop
-	VPCMPUQ   $0x05, Z1, Z3, K1
-	KMOVB     K1, AX
-	MOVBQZX   AL, AX
-	MOVQ      AX, ret+48(FP)
+	VPSHUFB     Z2, Z0, Z21
+	VPADDQ      Z1, Z0, Z0
+	VPSHUFB     Z2, Z0, Z22
+	VPADDQ      Z1, Z0, Z0
+	VPSHUFB     Z2, Z0, Z23
+	VPADDQ      Z1, Z0, Z0
+	VPSHUFB     Z2, Z0, Z24
+	VPADDQ      Z1, Z0, Z0
+	VPSHUFB     Z2, Z0, Z25
+	VPADDQ      Z1, Z0, Z0
+	VPSHUFB     Z2, Z0, Z26
+	VPADDQ      Z1, Z0, Z0
+	VPSHUFB     Z2, Z0, Z27
+	VPADDQ      Z1, Z0, Z0
+	VPSHUFB     Z2, Z0, Z28
+	VPADDQ      Z1, Z0, Z0
+	VPXORQ      Z6, Z21, Z21
+	VPXORQ      Z6, Z22, Z22
+	VPXORQ      Z6, Z23, Z23
+	VPXORQ      Z6, Z24, Z24
+	VPXORQ      Z6, Z25, Z25
+	VPXORQ      Z6, Z26, Z26
+	VPXORQ      Z6, Z27, Z27
+	VPXORQ      Z6, Z28, Z28
+	VAESENC     Z7, Z21, Z21
+	VAESENC     Z7, Z22, Z22
+	VAESENC     Z7, Z23, Z23
+	VAESENC     Z7, Z24, Z24
+	VAESENC     Z7, Z25, Z25
+	VAESENC     Z7, Z26, Z26
+	VAESENC     Z7, Z27, Z27
+	VAESENC     Z7, Z28, Z28
+	VAESENC     Z8, Z21, Z21
+	VAESENC     Z8, Z22, Z22
+	VAESENC     Z8, Z23, Z23
+	VAESENC     Z8, Z24, Z24
+	VAESENC     Z8, Z25, Z25
+	VAESENC     Z8, Z26, Z26
+	VAESENC     Z8, Z27, Z27
+	VAESENC     Z8, Z28, Z28
+	VAESENC     Z9, Z21, Z21
+	VAESENC     Z9, Z22, Z22
+	VAESENC     Z9, Z23, Z23
+	VAESENC     Z9, Z24, Z24
+	VAESENC     Z9, Z25, Z25
+	VAESENC     Z9, Z26, Z26
+	VAESENC     Z9, Z27, Z27
+	VAESENC     Z9, Z28, Z28
+	VAESENC     Z10, Z21, Z21
+	VAESENC     Z10, Z22, Z22
+	VAESENC     Z10, Z23, Z23
+	VAESENC     Z10, Z24, Z24
+	VAESENC     Z10, Z25, Z25
+	VAESENC     Z10, Z26, Z26
+	VAESENC     Z10, Z27, Z27
+	VAESENC     Z10, Z28, Z28
+	VAESENC     Z11, Z21, Z21
+	VAESENC     Z11, Z22, Z22
+	VAESENC     Z11, Z23, Z23
+	VAESENC     Z11, Z24, Z24
+	VAESENC     Z11, Z25, Z25
+	VAESENC     Z11, Z26, Z26
+	VAESENC     Z11, Z27, Z27
+	VAESENC     Z11, Z28, Z28
+	VAESENC     Z12, Z21, Z21
+	VAESENC     Z12, Z22, Z22
+	VAESENC     Z12, Z23, Z23
+	VAESENC     Z12, Z24, Z24
+	VAESENC     Z12, Z25, Z25
+	VAESENC     Z12, Z26, Z26
+	VAESENC     Z12, Z27, Z27
+	VAESENC     Z12, Z28, Z28
+	VAESENC     Z13, Z21, Z21
+	VAESENC     Z13, Z22, Z22
+	VAESENC     Z13, Z23, Z23
+	VAESENC     Z13, Z24, Z24
+	VAESENC     Z13, Z25, Z25
+	VAESENC     Z13, Z26, Z26
+	VAESENC     Z13, Z27, Z27
+	VAESENC     Z13, Z28, Z28
+	VAESENC     Z14, Z21, Z21
+	VAESENC     Z14, Z22, Z22
+	VAESENC     Z14, Z23, Z23
+	VAESENC     Z14, Z24, Z24
+	VAESENC     Z14, Z25, Z25
+	VAESENC     Z14, Z26, Z26
+	VAESENC     Z14, Z27, Z27
+	VAESENC     Z14, Z28, Z28
+	VAESENC     Z15, Z21, Z21
+	VAESENC     Z15, Z22, Z22
+	VAESENC     Z15, Z23, Z23
+	VAESENC     Z15, Z24, Z24
+	VAESENC     Z15, Z25, Z25
+	VAESENC     Z15, Z26, Z26
+	VAESENC     Z15, Z27, Z27
+	VAESENC     Z15, Z28, Z28
+	VAESENC     Z16, Z21, Z21
+	VAESENC     Z16, Z22, Z22
+	VAESENC     Z16, Z23, Z23
+	VAESENC     Z16, Z24, Z24
+	VAESENC     Z16, Z25, Z25
+	VAESENC     Z16, Z26, Z26
+	VAESENC     Z16, Z27, Z27
+	VAESENC     Z16, Z28, Z28
+	VAESENC     Z17, Z21, Z21
+	VAESENC     Z17, Z22, Z22
+	VAESENC     Z17, Z23, Z23
+	VAESENC     Z17, Z24, Z24
+	VAESENC     Z17, Z25, Z25
+	VAESENC     Z17, Z26, Z26
+	VAESENC     Z17, Z27, Z27
+	VAESENC     Z17, Z28, Z28
+	VAESENC     Z18, Z21, Z21
+	VAESENC     Z18, Z22, Z22
+	VAESENC     Z18, Z23, Z23
+	VAESENC     Z18, Z24, Z24
+	VAESENC     Z18, Z25, Z25
+	VAESENC     Z18, Z26, Z26
+	VAESENC     Z18, Z27, Z27
+	VAESENC     Z18, Z28, Z28
+	VAESENC     Z19, Z21, Z21
+	VAESENC     Z19, Z22, Z22
+	VAESENC     Z19, Z23, Z23
+	VAESENC     Z19, Z24, Z24
+	VAESENC     Z19, Z25, Z25
+	VAESENC     Z19, Z26, Z26
+	VAESENC     Z19, Z27, Z27
+	VAESENC     Z19, Z28, Z28
+	VAESENCLAST Z20, Z21, Z21
+	VAESENCLAST Z20, Z22, Z22
+	VAESENCLAST Z20, Z23, Z23
+	VAESENCLAST Z20, Z24, Z24
+	VAESENCLAST Z20, Z25, Z25
+	VAESENCLAST Z20, Z26, Z26
+	VAESENCLAST Z20, Z27, Z27
+	VAESENCLAST Z20, Z28, Z28
+	VPANDQ      Z21, Z3, Z21
+	VPMAXUQ     Z21, Z5, Z5
+	VMOVDQU64   Z21, (AX)
+	ADDQ        CX, AX
+	VPANDQ      Z22, Z3, Z22
+	VPMAXUQ     Z22, Z5, Z5
+	VMOVDQU64   Z22, (AX)
+	ADDQ        CX, AX
+	VPANDQ      Z23, Z3, Z23
+	VPMAXUQ     Z23, Z5, Z5
+	VMOVDQU64   Z23, (AX)
+	ADDQ        CX, AX
+	VPANDQ      Z24, Z3, Z24
+	VPMAXUQ     Z24, Z5, Z5
+	VMOVDQU64   Z24, (AX)
+	ADDQ        CX, AX
+	VPANDQ      Z25, Z3, Z25
+	VPMAXUQ     Z25, Z5, Z5
+	VMOVDQU64   Z25, (AX)
+	ADDQ        CX, AX
+	VPANDQ      Z26, Z3, Z26
+	VPMAXUQ     Z26, Z5, Z5
+	VMOVDQU64   Z26, (AX)
+	ADDQ        CX, AX
+	VPANDQ      Z27, Z3, Z27
+	VPMAXUQ     Z27, Z5, Z5
+	VMOVDQU64   Z27, (AX)
+	ADDQ        CX, AX
+	VPANDQ      Z28, Z3, Z28
+	VPMAXUQ     Z28, Z5, Z5
+	VMOVDQU64   Z28, (AX)
+	ADDQ        CX, AX
+	DECQ        BX
+	JNZ         loop
+	VPCMPUQ     $0x05, Z4, Z5, K1
+	KMOVB       K1, AX
+	MOVBQZX     AL, AX
+	MOVQ        AX, ret+56(FP)
 	VZEROUPPER
 	RET
+
+DATA panelStreamFirst<>+0(SB)/8, $+0
+DATA panelStreamFirst<>+8(SB)/8, $+0
+DATA panelStreamFirst<>+16(SB)/8, $+0
+DATA panelStreamFirst<>+24(SB)/8, $+1
+DATA panelStreamFirst<>+32(SB)/8, $+0
+DATA panelStreamFirst<>+40(SB)/8, $+2
+DATA panelStreamFirst<>+48(SB)/8, $+0
+DATA panelStreamFirst<>+56(SB)/8, $+3
+GLOBL panelStreamFirst<>(SB), RODATA|NOPTR, $64
+
+DATA panelStreamNext<>+0(SB)/8, $+0
+DATA panelStreamNext<>+8(SB)/8, $+4
+DATA panelStreamNext<>+16(SB)/8, $+0
+DATA panelStreamNext<>+24(SB)/8, $+4
+DATA panelStreamNext<>+32(SB)/8, $+0
+DATA panelStreamNext<>+40(SB)/8, $+4
+DATA panelStreamNext<>+48(SB)/8, $+0
+DATA panelStreamNext<>+56(SB)/8, $+4
+GLOBL panelStreamNext<>(SB), RODATA|NOPTR, $64
+
+DATA panelStreamSwap<>+0(SB)/1, $0x00
+DATA panelStreamSwap<>+1(SB)/1, $0x01
+DATA panelStreamSwap<>+2(SB)/1, $0x02
+DATA panelStreamSwap<>+3(SB)/1, $0x03
+DATA panelStreamSwap<>+4(SB)/1, $0x04
+DATA panelStreamSwap<>+5(SB)/1, $0x05
+DATA panelStreamSwap<>+6(SB)/1, $0x06
+DATA panelStreamSwap<>+7(SB)/1, $0x07
+DATA panelStreamSwap<>+8(SB)/1, $0x0f
+DATA panelStreamSwap<>+9(SB)/1, $0x0e
+DATA panelStreamSwap<>+10(SB)/1, $0x0d
+DATA panelStreamSwap<>+11(SB)/1, $0x0c
+DATA panelStreamSwap<>+12(SB)/1, $0x0b
+DATA panelStreamSwap<>+13(SB)/1, $0x0a
+DATA panelStreamSwap<>+14(SB)/1, $0x09
+DATA panelStreamSwap<>+15(SB)/1, $0x08
+DATA panelStreamSwap<>+16(SB)/1, $0x00
+DATA panelStreamSwap<>+17(SB)/1, $0x01
+DATA panelStreamSwap<>+18(SB)/1, $0x02
+DATA panelStreamSwap<>+19(SB)/1, $0x03
+DATA panelStreamSwap<>+20(SB)/1, $0x04
+DATA panelStreamSwap<>+21(SB)/1, $0x05
+DATA panelStreamSwap<>+22(SB)/1, $0x06
+DATA panelStreamSwap<>+23(SB)/1, $0x07
+DATA panelStreamSwap<>+24(SB)/1, $0x0f
+DATA panelStreamSwap<>+25(SB)/1, $0x0e
+DATA panelStreamSwap<>+26(SB)/1, $0x0d
+DATA panelStreamSwap<>+27(SB)/1, $0x0c
+DATA panelStreamSwap<>+28(SB)/1, $0x0b
+DATA panelStreamSwap<>+29(SB)/1, $0x0a
+DATA panelStreamSwap<>+30(SB)/1, $0x09
+DATA panelStreamSwap<>+31(SB)/1, $0x08
+DATA panelStreamSwap<>+32(SB)/1, $0x00
+DATA panelStreamSwap<>+33(SB)/1, $0x01
+DATA panelStreamSwap<>+34(SB)/1, $0x02
+DATA panelStreamSwap<>+35(SB)/1, $0x03
+DATA panelStreamSwap<>+36(SB)/1, $0x04
+DATA panelStreamSwap<>+37(SB)/1, $0x05
+DATA panelStreamSwap<>+38(SB)/1, $0x06
+DATA panelStreamSwap<>+39(SB)/1, $0x07
+DATA panelStreamSwap<>+40(SB)/1, $0x0f
+DATA panelStreamSwap<>+41(SB)/1, $0x0e
+DATA panelStreamSwap<>+42(SB)/1, $0x0d
+DATA panelStreamSwap<>+43(SB)/1, $0x0c
+DATA panelStreamSwap<>+44(SB)/1, $0x0b
+DATA panelStreamSwap<>+45(SB)/1, $0x0a
+DATA panelStreamSwap<>+46(SB)/1, $0x09
+DATA panelStreamSwap<>+47(SB)/1, $0x08
+DATA panelStreamSwap<>+48(SB)/1, $0x00
+DATA panelStreamSwap<>+49(SB)/1, $0x01
+DATA panelStreamSwap<>+50(SB)/1, $0x02
+DATA panelStreamSwap<>+51(SB)/1, $0x03
+DATA panelStreamSwap<>+52(SB)/1, $0x04
+DATA panelStreamSwap<>+53(SB)/1, $0x05
+DATA panelStreamSwap<>+54(SB)/1, $0x06
+DATA panelStreamSwap<>+55(SB)/1, $0x07
+DATA panelStreamSwap<>+56(SB)/1, $0x0f
+DATA panelStreamSwap<>+57(SB)/1, $0x0e
+DATA panelStreamSwap<>+58(SB)/1, $0x0d
+DATA panelStreamSwap<>+59(SB)/1, $0x0c
+DATA panelStreamSwap<>+60(SB)/1, $0x0b
+DATA panelStreamSwap<>+61(SB)/1, $0x0a
+DATA panelStreamSwap<>+62(SB)/1, $0x09
+DATA panelStreamSwap<>+63(SB)/1, $0x08
+GLOBL panelStreamSwap<>(SB), RODATA|NOPTR, $64
 
 // func panelStored(dst *uint64, stride int, lo *byte, high *byte, groups int, step int, f *storedConstants) uint64
 // Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512IFMA, AVX512VBMI, AVX512VL

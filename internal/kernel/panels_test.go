@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"encoding/binary"
 	"math/big"
 	"math/bits"
@@ -9,33 +11,42 @@ import (
 	"testing"
 )
 
-func TestSetWords(t *testing.T) {
+// TestSetStream compares with crypto/cipher, part by part.
+func TestSetStream(t *testing.T) {
 	runLevels(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 5))
 		for _, q := range []uint64{0x3ffffffffc001, 0xffffffffff001, 1<<60 - 1} {
+			const rows, cols, skip = 5, 192, 1 << 16
 			mod := NewModulus(q)
-			p, want := NewPanels(5, 40), NewPanels(5, 40)
-			for k := range 5 {
-				row, src := make([]uint64, 40), []byte(nil)
+			mask := ^uint64(0) >> bits.LeadingZeros64(q)
+			p, want := NewPanels(rows, cols), NewPanels(rows, cols)
+			for k := range rows {
+				var key [32]byte
+				for i := range key {
+					key[i] = byte(r.Uint32())
+				}
+				block, err := aes.NewCipher(key[:])
+				if err != nil {
+					t.Fatal(err)
+				}
+				stream, row := make([]byte, 8*(skip+cols)), make([]uint64, cols)
+				cipher.NewCTR(block, make([]byte, aes.BlockSize)).XORKeyStream(stream, stream)
+				from := k % 2 * skip
 				for j := range row {
-					row[j] = r.Uint64N(q)
-					if r.IntN(8) == 0 {
-						row[j] = q - 1
-					}
-					mask := ^uint64(0) >> bits.LeadingZeros64(q)
-					src = binary.LittleEndian.AppendUint64(src, row[j]|r.Uint64()&^mask)
+					row[j] = binary.LittleEndian.Uint64(stream[8*(from+j):]) & mask
 				}
 				want.SetRow(k, row)
-				for _, c := range [][2]int{{0, 8}, {8, 0}, {8, 24}, {32, 8}} {
-					if !p.SetWords(k, c[0], src[8*c[0]:8*(c[0]+c[1])], mod) {
+				var w Words
+				w.Set(&key)
+				for _, c := range [][2]int{{64, 128}, {0, 64}} {
+					if !p.SetStream(k, c[0], c[1], &w, from+c[0], mod) {
 						t.Fatalf("q = %#x: refused words below it", q)
 					}
 				}
-				// One word that is too large, anywhere.
-				at := r.IntN(40)
-				binary.LittleEndian.PutUint64(src[8*at:], q)
-				if NewPanels(5, 40).SetWords(k, 0, src, mod) {
-					t.Fatalf("q = %#x: took the word %d, which is q", q, at)
+				// A word that is the modulus itself, anywhere.
+				low := Modulus{Q: row[r.IntN(cols)]}
+				if bits.Len64(low.Q) == bits.Len64(q) && NewPanels(rows, cols).SetStream(k, 0, cols, &w, from, low) {
+					t.Fatalf("q = %#x: took a word that is q", low.Q)
 				}
 			}
 			if !slices.Equal(p.data, want.data) {

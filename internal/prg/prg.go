@@ -3,7 +3,6 @@ package prg
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -27,7 +26,6 @@ const (
 // concurrent use; give each goroutine its own [PRG.Child].
 type PRG struct {
 	seed     Seed
-	block    cipher.Block
 	stream   cipher.Stream
 	children uint64
 
@@ -35,15 +33,20 @@ type PRG struct {
 	left int // unread bytes at the end of buf
 }
 
+// StreamKey is the AES-256 key of the stream of seed's generator, whose counter
+// begins at 0: for kernels that expand a public seed by themselves.
+func StreamKey(seed Seed) [32]byte { return derive(seed, "nimbus prg v1 stream") }
+
 // New returns the generator of seed. Its stream depends on the seed alone, not
 // on how the stream is cut into reads.
 func New(seed Seed) *PRG {
-	block, err := aes.NewCipher(derive(seed, "nimbus prg v1 stream", 32))
+	key := StreamKey(seed)
+	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		panic(fmt.Sprintf("prg: internal error: %v", err))
 	}
 	var iv [aes.BlockSize]byte
-	return &PRG{seed: seed, block: block, stream: cipher.NewCTR(block, iv[:])}
+	return &PRG{seed: seed, stream: cipher.NewCTR(block, iv[:])}
 }
 
 // Fresh returns a generator seeded by the operating system.
@@ -62,7 +65,7 @@ func Fresh() *PRG {
 func (p *PRG) Child(label string) *PRG {
 	info := binary.LittleEndian.AppendUint64([]byte("nimbus prg v1 child"), p.children)
 	p.children++
-	return New(Seed(derive(p.seed, string(info)+label, 32)))
+	return New(Seed(derive(p.seed, string(info)+label)))
 }
 
 // Seed returns the seed that New was given.
@@ -88,19 +91,6 @@ func (p *PRG) Read(b []byte) (int, error) {
 		b = b[k:]
 	}
 	return n, nil
-}
-
-// ReadAt fills b with the bytes of the stream from off on, a multiple of 16,
-// wherever the generator stands, which stays there. Calls may run at the same
-// time as others.
-func (p *PRG) ReadAt(b []byte, off int64) {
-	if off < 0 || off%aes.BlockSize != 0 {
-		panic(fmt.Sprintf("prg: internal error: offset %d", off))
-	}
-	var iv [aes.BlockSize]byte
-	binary.BigEndian.PutUint64(iv[aes.BlockSize-8:], uint64(off)/aes.BlockSize)
-	clear(b)
-	cipher.NewCTR(p.block, iv[:]).XORKeyStream(b, b)
 }
 
 // Uint64 returns a uniform 64-bit number: the next 8 bytes of the stream,
@@ -175,10 +165,25 @@ func (s Seed) LogValue() slog.Value { return slog.StringValue(redactedSeed) }
 // MarshalJSON hides the seed.
 func (s Seed) MarshalJSON() ([]byte, error) { return json.Marshal(redactedSeed) }
 
-func derive(seed Seed, info string, n int) []byte {
-	key, err := hkdf.Key(sha256.New, seed[:], nil, info, n)
-	if err != nil {
-		panic(fmt.Sprintf("prg: internal error: %v", err))
+// derive is HKDF-SHA256 (RFC 5869) of seed without salt, 32 bytes long. Its two
+// HMACs (RFC 2104) are written out: a generator is made for each row of a weight.
+func derive(seed Seed, info string) [32]byte {
+	prk := hmac([32]byte{}, seed[:], "")
+	return hmac(prk, nil, info+"\x01")
+}
+
+// hmac is HMAC-SHA256 under key of a followed by b.
+func hmac(key [32]byte, a []byte, b string) [32]byte {
+	var room [192]byte
+	pad := func(x byte) []byte {
+		for i := range sha256.BlockSize {
+			room[i] = x
+		}
+		for i, k := range key {
+			room[i] ^= k
+		}
+		return room[:sha256.BlockSize]
 	}
-	return key
+	inner := sha256.Sum256(append(append(pad(0x36), a...), b...))
+	return sha256.Sum256(append(pad(0x5c), inner[:]...))
 }

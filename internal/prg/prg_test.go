@@ -2,6 +2,10 @@ package prg
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -141,22 +145,31 @@ func BenchmarkFill(b *testing.B) {
 	}
 }
 
-// ReadAt reads what Read reads, and moves nothing.
-func TestReadAt(t *testing.T) {
-	all := make([]byte, 10000)
-	New(Seed{7}).Read(all)
-	p := New(Seed{7})
-	head := make([]byte, 100)
-	p.Read(head)
-	for _, c := range []struct{ off, n int }{{0, 1}, {0, 10000}, {16, 31}, {4096, 16}, {9984, 16}, {5008, 0}} {
-		b := bytes.Repeat([]byte{0xff}, c.n)
-		p.ReadAt(b, int64(c.off))
-		if !bytes.Equal(b, all[c.off:c.off+c.n]) {
-			t.Errorf("%d bytes from %d on differ", c.n, c.off)
+// TestDerive compares with the standard library's HKDF.
+func TestDerive(t *testing.T) {
+	for i := range 200 {
+		seed, info := Seed{byte(i), 31: byte(7 * i)}, strings.Repeat("x", i)
+		want, err := hkdf.Key(sha256.New, seed[:], nil, info, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := derive(seed, info); !bytes.Equal(got[:], want) {
+			t.Errorf("info of %d bytes: another key than HKDF's", i)
 		}
 	}
-	p.Read(head)
-	if !bytes.Equal(head, all[100:200]) {
-		t.Error("the generator has moved")
+}
+
+// TestStreamKey expands a seed as a kernel does.
+func TestStreamKey(t *testing.T) {
+	got, want := make([]byte, 100), make([]byte, 100)
+	New(Seed{7}).Read(want)
+	key := StreamKey(Seed{7})
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	cipher.NewCTR(block, make([]byte, aes.BlockSize)).XORKeyStream(got, got)
+	if !bytes.Equal(got, want) {
+		t.Error("another stream under the key")
 	}
 }

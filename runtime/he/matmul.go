@@ -169,15 +169,13 @@ func (m *linear) accumulate(conn transport.Conn, rows *matMulRows, b int, xs []i
 	}
 	stretches, most := rows.stretches(b)
 	free := sync.Pool{New: func() any { return kernel.NewPanels(min(blockRows, m.K), most) }}
+	gens := make([]rowStream, min(blockRows, m.K))
 	for k0 := 0; k0 < m.K; k0 += blockRows {
 		k := min(blockRows, m.K-k0)
 		for i := range p.limbs {
 			l := &p.limbs[i]
 			scalars := kernel.NewScalars(xs[k0:], m.M, k, m.K, l.mod)
-			gens, err := rows.generators(b, k0, k, i)
-			if err != nil {
-				return nil, err
-			}
+			rows.streams(gens[:k], b, k0, i)
 			for some := range slices.Chunk(stretches, goruntime.GOMAXPROCS(0)) {
 				err := parallel(len(some), func(j int) error {
 					s := some[j]

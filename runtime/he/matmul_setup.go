@@ -212,29 +212,35 @@ func (r *matMulRows) stretches(b int) (all []packing.Span, most int) {
 	return all, most
 }
 
-// generators returns for rows k0 to k0+k-1 of block b what limb i of the second polynomial is expanded from.
-func (r *matMulRows) generators(b, k0, k, i int) ([]*prg.PRG, error) {
-	gens := make([]*prg.PRG, k)
-	return gens, parallel(k, func(j int) error {
-		gens[j] = prg.New(prg.Seed(publicSeed("matmul", r.sec.KeyID, r.sec.PlanDigest, r.sec.Name, r.salt, b*r.m.K+k0+j, i)))
+// A rowStream is what a limb of the second polynomial of a row is expanded from.
+type rowStream struct {
+	seed  prg.Seed
+	words kernel.Words
+}
+
+// streams sets gens to those of limb i of rows k0, k0+1, ... of block b.
+func (r *matMulRows) streams(gens []rowStream, b, k0, i int) {
+	parallel(len(gens), func(j int) error {
+		g := &gens[j]
+		g.seed = publicSeed("matmul", r.sec.KeyID, r.sec.PlanDigest, r.sec.Name, r.salt, b*r.m.K+k0+j, i)
+		key := prg.StreamKey(g.seed)
+		g.words.Set(&key)
 		return nil
 	})
 }
 
 // fill expands a stretch of columns of limb i of rows k0, k0+1, ... of block b, as many as panels has.
-func (r *matMulRows) fill(panels *kernel.Panels, b, k0, i int, cols packing.Span, gens []*prg.PRG) error {
+func (r *matMulRows) fill(panels *kernel.Panels, b, k0, i int, cols packing.Span, gens []rowStream) error {
 	m := r.m
 	l := &m.p.limbs[i]
 	if st := m.stored(b); cols.Start < st.Len {
 		return r.fillStored(panels, b, k0, i, cols)
 	}
 	from := cols.Start - m.second(b)
-	words := make([]byte, 8*cols.Len)
 	for j := range panels.K {
-		gens[j].ReadAt(words, int64(8*from))
-		if !panels.SetWords(j, 0, words, l.mod) { // some are drawn again
+		if !panels.SetStream(j, 0, cols.Len, &gens[j].words, from, l.mod) { // some are drawn again
 			all := make([]uint64, m.p.n)
-			expand(gens[j].Seed(), all, l)
+			expand(gens[j].seed, all, l)
 			panels.SetRow(j, all[from:from+cols.Len])
 		}
 	}

@@ -56,22 +56,16 @@ func expand(seed [32]byte, dst []uint64, l *limb) { uniform(prg.New(prg.Seed(see
 
 // publicSeed derives the seed of one stored or sent polynomial from what makes it unique.
 func publicSeed(label string, id [32]byte, plan [32]byte, name string, salt [32]byte, index, limb int) [32]byte {
-	h := sha256.New()
-	var b [8]byte
-	str := func(s string) {
-		binary.LittleEndian.PutUint64(b[:], uint64(len(s)))
-		h.Write(b[:])
-		h.Write([]byte(s))
+	var room [512]byte
+	b := room[:0]
+	for _, s := range []string{"nimbus he v1 seed", label, name} {
+		b = binary.LittleEndian.AppendUint64(b, uint64(len(s)))
+		b = append(b, s...)
 	}
-	str("nimbus he v1 seed")
-	str(label)
-	str(name)
-	h.Write(id[:])
-	h.Write(plan[:])
-	h.Write(salt[:])
-	binary.LittleEndian.PutUint64(b[:], uint64(index))
-	h.Write(b[:])
-	binary.LittleEndian.PutUint64(b[:], uint64(limb))
-	h.Write(b[:])
-	return [32]byte(h.Sum(nil))
+	for _, d := range [][32]byte{id, plan, salt} {
+		b = append(b, d[:]...)
+	}
+	b = binary.LittleEndian.AppendUint64(b, uint64(index))
+	b = binary.LittleEndian.AppendUint64(b, uint64(limb))
+	return sha256.Sum256(b)
 }

@@ -9,13 +9,15 @@ import (
 // round, so independent blocks are interleaved to fill the latency of three or four cycles.
 
 const (
-	rounds = 10
-	block  = 16
+	rounds    = 10 // of AES-128
+	rounds256 = 14
+	block     = 16
 )
 
 // aes has the AES kernels.
 func aes(f *file) {
 	expandKey(f)
+	expandKey256(f)
 	encryptBlock(f)
 	hash8(f)
 	hash16(f)
@@ -28,19 +30,43 @@ func aes(f *file) {
 func expandKey(f *file) {
 	f.function("expandKey")
 	s, key := f.argument("s"), f.argument("key")
-	k, t, u := f.XMM(), f.XMM(), f.XMM()
+	k := f.XMM()
 	f.VMOVDQU(at(key, 0), k)
 	f.VMOVDQU(k, at(s, 0))
 	for i, rcon := range []uint64{0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36} {
-		f.VAESKEYGENASSIST(operand.Imm(rcon), k, t)
-		f.VPSHUFD(operand.Imm(0xff), t, t)
-		f.VMOVDQA(k, u)
-		for range 3 {
-			f.VPSLLDQ(operand.Imm(4), u, u)
-			f.VPXOR(u, k, k)
-		}
-		f.VPXOR(t, k, k)
+		f.nextKey(k, k, rcon, 0xff)
 		f.VMOVDQU(k, at(s, block*(i+1)))
+	}
+	f.RET()
+}
+
+// nextKey makes round key k the next one of its kind, from a word of the key before it.
+func (f *file) nextKey(k, before reg.VecVirtual, rcon, word uint64) {
+	t, u := f.XMM(), f.XMM()
+	f.VAESKEYGENASSIST(operand.Imm(rcon), before, t)
+	f.VPSHUFD(operand.Imm(word), t, t)
+	f.VMOVDQA(k, u)
+	for range 3 {
+		f.VPSLLDQ(operand.Imm(4), u, u)
+		f.VPXOR(u, k, k)
+	}
+	f.VPXOR(t, k, k)
+}
+
+func expandKey256(f *file) {
+	f.function("expandKey256")
+	s, key := f.argument("s"), f.argument("key")
+	k := vectors(2, f.XMM)
+	for i := range rounds256 + 1 {
+		switch {
+		case i < 2:
+			f.VMOVDQU(at(key, block*i), k[i])
+		case i%2 == 0:
+			f.nextKey(k[0], k[1], 1<<(i/2-1), 0xff)
+		default:
+			f.nextKey(k[1], k[0], 0, 0xaa)
+		}
+		f.VMOVDQU(k[i%2], at(s, block*i))
 	}
 	f.RET()
 }
@@ -49,18 +75,18 @@ func encryptBlock(f *file) {
 	f.function("encryptBlock")
 	b, s, x := f.argument("b"), f.argument("s"), f.XMM()
 	f.VMOVDQU(at(b, 0), x)
-	f.encrypt([]reg.VecVirtual{x}, func(round int) operand.Op { return at(s, block*round) })
+	f.encrypt([]reg.VecVirtual{x}, rounds, func(round int) operand.Op { return at(s, block*round) })
 	f.VMOVDQU(x, at(b, 0))
 	f.RET()
 }
 
-// encrypt applies AES to vectors of blocks.
-func (f *file) encrypt(x []reg.VecVirtual, key func(round int) operand.Op) {
+// encrypt applies AES of so many rounds to vectors of blocks.
+func (f *file) encrypt(x []reg.VecVirtual, rounds int, key func(round int) operand.Op) {
 	k := key(0)
 	for _, x := range x {
 		f.xor(k, x, x)
 	}
-	f.middle(x, key)
+	f.middle(x, rounds, key)
 	k = key(rounds)
 	for _, x := range x {
 		f.VAESENCLAST(k, x, x)
@@ -68,7 +94,7 @@ func (f *file) encrypt(x []reg.VecVirtual, key func(round int) operand.Op) {
 }
 
 // middle does all rounds but the first and the last.
-func (f *file) middle(x []reg.VecVirtual, key func(round int) operand.Op) {
+func (f *file) middle(x []reg.VecVirtual, rounds int, key func(round int) operand.Op) {
 	for i := 1; i < rounds; i++ {
 		k := key(i)
 		for _, x := range x {
@@ -94,13 +120,13 @@ func hash8(f *file) {
 		for i, x := range x {
 			f.VMOVDQU(at(src, block*i), x)
 		}
-		f.encrypt(x, key)
+		f.encrypt(x, rounds, key)
 		for i, x := range x {
 			f.VMOVDQU(x, once.Offset(block*i))
 			f.VPADDQ(at(offset, block*i), tweak, t)
 			f.VPXOR(t, x, x)
 		}
-		f.encrypt(x, key)
+		f.encrypt(x, rounds, key)
 		for i, x := range x {
 			f.VPXOR(once.Offset(block*i), x, x)
 			f.VMOVDQU(x, at(dst, block*i))
@@ -137,7 +163,7 @@ func hash16(f *file) {
 	}
 	x, once := vectors(4, f.ZMM), vectors(4, f.ZMM)
 	encrypt := func() { // all but the addition of the first key
-		f.middle(x, func(round int) operand.Op { return keys[round] })
+		f.middle(x, rounds, func(round int) operand.Op { return keys[round] })
 		for _, x := range x {
 			f.VAESENCLAST(keys[rounds], x, x)
 		}
@@ -219,7 +245,7 @@ func fold(f *file, name string, vector func() reg.VecVirtual) {
 					f.VPXOR(k, x, x)
 				}
 			}
-			f.middle(x, key)
+			f.middle(x, rounds, key)
 			k = key(rounds)
 			for i, x := range x {
 				f.VAESENCLAST(k, x, x)
@@ -239,11 +265,11 @@ func fold(f *file, name string, vector func() reg.VecVirtual) {
 	f.end()
 }
 
-// stream writes a key stream, eight vectors at a time.
-func stream(f *file, name string, vector func() reg.VecVirtual) {
-	size := int(vector().Size())
-	wide, blocks := size == 64, size/block
-	// The high word of each block counts, the low one is 0; in the stream it is big-endian.
+// counting returns what sets a vector to the counter blocks that follow, from argument from on. The high word of each
+// counts, the low one is 0; in the stream it is big-endian.
+func (f *file) counting(name string, vector func() reg.VecVirtual) func(x reg.VecVirtual) {
+	counter, step, order := f.everywhere("from", vector()), vector(), vector()
+	blocks := int(counter.Size()) / block
 	first := f.words(name+"First", func(i int) int { return i & 1 * (i / 2) })
 	next := f.words(name+"Next", func(i int) int { return i & 1 * blocks })
 	swap := f.bytes(name+"Swap", func(i int) int {
@@ -252,31 +278,43 @@ func stream(f *file, name string, vector func() reg.VecVirtual) {
 		}
 		return i & 7
 	})
-
-	f.function(name)
-	dst, chunks, s := f.argument("dst"), f.argument("chunks"), f.argument("s")
-	counter, step, order := f.everywhere("from", vector()), vector(), vector()
 	f.VPSLLDQ(operand.Imm(8), counter, counter)
 	f.VPADDQ(first, counter, counter)
 	f.move(next, step)
 	f.move(swap, order)
+	return func(x reg.VecVirtual) {
+		f.VPSHUFB(order, counter, x)
+		f.VPADDQ(step, counter, counter)
+	}
+}
+
+// broadcast loads the round keys at s, each in all blocks of a vector.
+func (f *file) broadcast(s reg.Register, rounds int) func(round int) operand.Op {
+	keys := vectors(rounds+1, f.ZMM)
+	for i, k := range keys {
+		f.VBROADCASTI32X4(at(s, block*i), k)
+	}
+	return func(round int) operand.Op { return keys[round] }
+}
+
+// stream writes a key stream, eight vectors at a time.
+func stream(f *file, name string, vector func() reg.VecVirtual) {
+	size := int(vector().Size())
+	f.function(name)
+	dst, chunks, s := f.argument("dst"), f.argument("chunks"), f.argument("s")
+	count := f.counting(name, vector)
 	key := func(round int) operand.Op { return at(s, block*round) }
-	if wide {
-		keys := vectors(rounds+1, f.ZMM)
-		for i, k := range keys {
-			f.VBROADCASTI32X4(at(s, block*i), k)
-		}
-		key = func(round int) operand.Op { return keys[round] }
+	if size == 64 {
+		key = f.broadcast(s, rounds)
 	} else {
 		f.SHLQ(operand.Imm(2), chunks) // of 512 bytes
 	}
 	x := vectors(8, vector)
 	f.loop("loop", chunks, func() {
 		for _, x := range x {
-			f.VPSHUFB(order, counter, x)
-			f.VPADDQ(step, counter, counter)
+			count(x)
 		}
-		f.encrypt(x, key)
+		f.encrypt(x, rounds, key)
 		for i, x := range x {
 			f.move(x, at(dst, size*i))
 		}

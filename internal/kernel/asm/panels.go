@@ -7,21 +7,30 @@ import (
 
 // panels spreads rows over panels.
 func panels(f *file) {
-	panelWords(f)
+	panelStream(f)
 	panelStored(f)
 }
 
-func panelWords(f *file) {
-	f.function("panelWords")
-	dst, stride, src, groups := f.argument("dst"), f.argument("stride"), f.argument("src"), f.argument("groups")
-	mask, q, v, top := f.everywhere("mask", f.ZMM()), f.everywhere("q", f.ZMM()), f.ZMM(), f.ZMM()
+// panelStream keeps what it encrypts below a power of two.
+func panelStream(f *file) {
+	f.function("panelStream")
+	dst, stride, s, batches := f.argument("dst"), f.argument("stride"), f.argument("s"), f.argument("batches")
+	count := f.counting("panelStream", f.ZMM)
+	mask, q, top := f.everywhere("mask", f.ZMM()), f.everywhere("q", f.ZMM()), f.ZMM()
 	f.zero(top)
-	f.loop("loop", groups, func() {
-		f.VPANDQ(at(src, 0), mask, v)
-		f.VPMAXUQ(v, top, top)
-		f.VMOVDQU64(v, at(dst, 0))
-		f.ADDQ(operand.Imm(64), src)
-		f.ADDQ(stride, dst)
+	key := f.broadcast(s, rounds256)
+	x := vectors(8, f.ZMM)
+	f.loop("loop", batches, func() {
+		for _, x := range x {
+			count(x)
+		}
+		f.encrypt(x, rounds256, key)
+		for _, x := range x {
+			f.VPANDQ(x, mask, x)
+			f.VPMAXUQ(x, top, top)
+			f.VMOVDQU64(x, at(dst, 0))
+			f.ADDQ(stride, dst)
+		}
 	})
 	large, bad := f.K(), f.GP64()
 	f.VPCMPUQ(operand.Imm(5), q, top, large) // top >= q
