@@ -18,20 +18,48 @@ import (
 // Setup is the client's side of a setup session with server over conn: it
 // brings the store up to what the server offers and reports whether
 // everything was there already. An interrupted download is
-// continued.
+// continued. Of a server of several plans it sets up the first.
 func (st *Store) Setup(conn transport.Conn, server Peer, parse func(plan string) (*Program, error), progress func(Progress)) (in *Installed, reused bool, err error) {
+	in, _, reused, err = st.SetupPlan(conn, server, Digest{}, parse, progress)
+	return in, reused, err
+}
+
+// SetupPlan is Setup of one of a server's plans: want is zero for the first, which
+// makes the store forget which others there were. next is the plan that the server
+// has behind this one, or zero.
+func (st *Store) SetupPlan(conn transport.Conn, server Peer, want Digest, parse func(plan string) (*Program, error), progress func(Progress)) (in *Installed, next Digest, reused bool, err error) {
+	greeted, err := greet(conn, hello{Version: ProtocolVersion, Party: 0, Mode: ModeSetup, Plan: want, Params: paramDigest(), Binding: server.Binding})
+	if err != nil {
+		return nil, next, false, err
+	}
+	if want != (Digest{}) && greeted.Plan != want {
+		return nil, next, false, WithHint(fmt.Errorf("setup: the server has plan %s, asked was for %s", greeted.Plan.Short(), want.Short()), "it was started anew with other plans: run nimbus-run setup again")
+	}
+	in, reused, err = st.fetch(conn, server, greeted.Plan, parse, progress)
+	if err == nil {
+		err = st.list(in, want == Digest{})
+	}
+	if err == nil { // nothing more is wanted
+		err = sendNow(conn, marshalRequest(itemDone, 0, 0))
+	}
+	return in, greeted.Key, reused, err
+}
+
+// fetch brings the store up to what the server offers after the handshake, which
+// named the plan.
+func (st *Store) fetch(conn transport.Conn, server Peer, named Digest, parse func(plan string) (*Program, error), progress func(Progress)) (in *Installed, reused bool, err error) {
 	if progress == nil {
 		progress = func(Progress) {}
-	}
-	if _, err := greet(conn, hello{Version: ProtocolVersion, Party: 0, Mode: ModeSetup, Params: paramDigest(), Binding: server.Binding}); err != nil {
-		return nil, false, err
 	}
 	o, err := awaitOffer(conn, progress)
 	if err != nil {
 		return nil, false, err
 	}
+	if o.Plan != named {
+		return nil, false, fmt.Errorf("setup: the server offers plan %s, it said %s before", o.Plan.Short(), named.Short())
+	}
 	if in, err := st.Find(server.Fingerprint, o.Plan.String()); err == nil && in.Key == o.Key && in.has(o) {
-		return in, true, st.finishSession(conn, in)
+		return in, true, nil
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, false, err
 	}
@@ -76,15 +104,7 @@ func (st *Store) Setup(conn transport.Conn, server Peer, parse func(plan string)
 	if err := st.finish(in, o); err != nil {
 		return nil, false, err
 	}
-	return in, false, st.finishSession(conn, in)
-}
-
-// finishSession tells the server that nothing more is wanted.
-func (st *Store) finishSession(conn transport.Conn, in *Installed) error {
-	if err := writeFile(filepath.Join(st.serverDir(in.Server), "current"), []byte(in.Plan.String()), 0o600); err != nil {
-		return err
-	}
-	return sendNow(conn, marshalRequest(itemDone, 0, 0))
+	return in, false, nil
 }
 
 // has tells whether the installed weights are the offered ones, by size and

@@ -62,9 +62,9 @@ type Peer struct {
 //	version    u16, little endian like everything after it
 //	party      u8
 //	mode       u8
-//	plan       32 bytes; zero from a client that asks for setup
+//	plan       32 bytes; from a client that asks for setup the plan it wants, zero for the first
 //	params     32 bytes
-//	key        32 bytes: id of the weight key; zero during setup
+//	key        32 bytes: id of the weight key; during setup zero, from the server the next plan that it has
 //	binding    32 bytes: the secure channel's own value, equal at both ends
 type hello struct {
 	Version uint16

@@ -18,7 +18,7 @@ import (
 )
 
 // Server is the model owner's side: one plan, its weights, and any number of
-// clients, each with a key of its own.
+// clients, each with a key of its own. Next may be the server of another plan.
 type Server struct {
 	Program *Program
 	Weights Weights
@@ -31,6 +31,10 @@ type Server struct {
 	// Dir is the state folder. Below clients/FINGERPRINT/DIGEST it holds each
 	// client's key (mode 0600) and encrypted weights.
 	Dir string
+	// Next serves another plan to the same clients, such as the model's for longer
+	// texts; nil if there is none. Only the first listens: whose plan a client asks
+	// for handles it.
+	Next *Server
 	// MaxKept bounds the bytes that the server keeps of what each client prepared
 	// for later runs; 0 keeps nothing.
 	MaxKept int64
@@ -186,6 +190,7 @@ func (sv *Server) Handle(ctx context.Context, conn transport.Conn, client Peer) 
 		conn.Close()
 		return err
 	}
+	sv = sv.serving(first.Plan)
 	if first.Mode == ModeSetup {
 		return sv.setup(ctx, conn, client, first)
 	}
@@ -215,6 +220,16 @@ func (sv *Server) Handle(ctx context.Context, conn transport.Conn, client Peer) 
 	return err
 }
 
+// serving is the server of a plan, or the first, which tells the client what it has.
+func (sv *Server) serving(plan Digest) *Server {
+	for s := sv; s != nil; s = s.Next {
+		if s.Program.Digest == plan {
+			return s
+		}
+	}
+	return sv
+}
+
 // keys returns the client's keys, nil when it has not been set up.
 func (sv *Server) keys(client Digest) (*he.Keyring, error) {
 	sv.mu.Lock()
@@ -237,6 +252,9 @@ func (sv *Server) setup(ctx context.Context, conn transport.Conn, client Peer, f
 	mine := hello{
 		Version: ProtocolVersion, Party: share.Server, Mode: ModeSetup,
 		Plan: sv.Program.Digest, Params: paramDigest(), Binding: client.Binding,
+	}
+	if sv.Next != nil {
+		mine.Key = sv.Next.Program.Digest
 	}
 	if err := answerHello(conn, mine, first); err != nil {
 		conn.Close()

@@ -142,10 +142,11 @@ func TestSetupAndInfer(t *testing.T) {
 	if _, reused, err = sv.setup(st); err != nil || !reused {
 		t.Errorf("second setup: reused %v, %v", reused, err)
 	}
-	in, err = st.Current(testPeer.Fingerprint)
-	if err != nil {
-		t.Fatal(err)
+	all, err := st.Current(testPeer.Fingerprint)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%d setups, %v", len(all), err)
 	}
+	in = all[0]
 	if b, err := in.Bundle(); err != nil || string(b["labels.json"]) != `["a"]` {
 		t.Errorf("bundle: %v, %v", b, err)
 	}
@@ -293,9 +294,9 @@ func TestDamagedStore(t *testing.T) {
 			if err := tc.damage(in); err != nil {
 				t.Fatal(err)
 			}
-			in, err = st.Current(testPeer.Fingerprint)
+			all, err := st.Current(testPeer.Fingerprint)
 			if err == nil {
-				_, err = in.Open(p)
+				_, err = all[0].Open(p)
 			}
 			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(Hint(err), "delete the folder") {
 				t.Fatalf("got %v (hint %q), want %q", err, Hint(err), tc.want)

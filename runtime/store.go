@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
 	"nimbus/runtime/vault"
@@ -17,7 +19,7 @@ import (
 // A Store is a client's state folder:
 //
 //	servers.json                     address -> fingerprint, from earlier setups
-//	servers/FINGERPRINT/current      digest of the plan last set up
+//	servers/FINGERPRINT/current      digests of the plans last set up, a line each
 //	servers/FINGERPRINT/DIGEST/      plan, tokenizer, weights.nwx, done.json
 //	servers/FINGERPRINT/DIGEST/prepared/KEY/   what was prepared for later runs
 //	prepared.key                     under which that is encrypted
@@ -30,6 +32,7 @@ const (
 	tokenizerFile = "tokenizer"
 	artefactFile  = "weights.nwx"
 	installedFile = "done.json"
+	currentFile   = "current"
 )
 
 var itemFiles = [itemCount]string{planFile, tokenizerFile, artefactFile}
@@ -77,16 +80,47 @@ func (st *Store) serverDir(fingerprint Digest) string {
 	return filepath.Join(st.Dir, "servers", fingerprint.String())
 }
 
-// Current returns the setup last made with a server.
-func (st *Store) Current(fingerprint Digest) (*Installed, error) {
-	name, err := os.ReadFile(filepath.Join(st.serverDir(fingerprint), "current"))
+// Current returns what was last set up with a server: one plan, or all of a
+// server's that has several, in its order.
+func (st *Store) Current(fingerprint Digest) ([]*Installed, error) {
+	names, err := os.ReadFile(filepath.Join(st.serverDir(fingerprint), currentFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, WithHint(fmt.Errorf("no setup with this server in %s", st.Dir), "run nimbus-run setup first")
 	}
 	if err != nil {
 		return nil, err
 	}
-	return st.Find(fingerprint, string(name))
+	var all []*Installed
+	for _, name := range strings.Fields(string(names)) {
+		in, err := st.Find(fingerprint, name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, in)
+	}
+	if len(all) == 0 {
+		return nil, WithHint(fmt.Errorf("the list of plans in %s is empty", st.serverDir(fingerprint)), "run nimbus-run setup again")
+	}
+	return all, nil
+}
+
+// list notes that in was set up, as the first of a server's plans or behind
+// others.
+func (st *Store) list(in *Installed, first bool) error {
+	path := filepath.Join(st.serverDir(in.Server), currentFile)
+	names := []string{in.Plan.String()}
+	if !first {
+		old, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if known := strings.Fields(string(old)); !slices.Contains(known, names[0]) {
+			names = append(known, names[0])
+		} else {
+			names = known
+		}
+	}
+	return writeFile(path, []byte(strings.Join(names, "\n")), 0o600)
 }
 
 // Find returns the finished setup of a plan with a server and checks the
@@ -130,10 +164,7 @@ func (st *Store) finish(in *Installed, o *offer) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(in.Dir, installedFile), append(data, '\n'), 0o600); err != nil {
-		return err
-	}
-	return writeFile(filepath.Join(st.serverDir(in.Server), "current"), []byte(rec.Plan), 0o600)
+	return writeFile(filepath.Join(in.Dir, installedFile), append(data, '\n'), 0o600)
 }
 
 // Remember notes the fingerprint of the server at an address.

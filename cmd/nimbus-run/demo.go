@@ -103,10 +103,11 @@ func demo(ctx context.Context, o demoOptions, args []string) error {
 	if !o.json {
 		progress = newBar(os.Stderr).update
 	}
-	res, err := setup(ctx, co, srv.addr, progress)
+	all, err := setup(ctx, co, srv.addr, progress)
 	if err != nil {
 		return srv.explain(err)
 	}
+	res := all[0]
 	if res.reused {
 		say("setup     reused from an earlier demo (%s)\n", dir)
 	} else {
@@ -114,7 +115,11 @@ func demo(ctx context.Context, o demoOptions, args []string) error {
 	}
 
 	start := time.Now()
-	job, err := newJob(res.in, []question{{text: text}}, o.truncate)
+	prog, err := loadPlan(plan)
+	if err != nil {
+		return err
+	}
+	job, err := newJob(res.in, prog, []question{{text: text}}, o.truncate)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,9 @@ var inferCommand = &command{
 	short: "ask a server about a text, an image or numbers, which it will not see",
 	long: `
 Needs a setup with the same server. A text longer than the plan was compiled for is
-an error unless -truncate cuts it.
+an error unless -truncate cuts it. If the server has plans of several lengths, all
+texts run in the smallest one that holds them, which the server sees: it learns that
+length, and nothing finer. -plan takes the same one for every text.
 
 A model of images takes -input FILE.png. A program takes numbers: -input gives a
 JSON object of lists by the names of the client's parameters (itself or in a file),
@@ -41,6 +43,7 @@ in the account.`,
 	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		o := inferOptions{}
 		o.client.register(fs)
+		o.client.planFlag(fs)
 		fs.Var(&o.inputs, "input", "the client's input, a `FILE`, NAME=FILE or JSON; may be repeated")
 		fs.StringVar(&o.file, "file", "", "read texts or inputs from `FILE`, one a line (\"-\" is standard input)")
 		fs.BoolVar(&o.truncate, "truncate", false, "cut texts that are too long")
@@ -70,15 +73,18 @@ func infer(ctx context.Context, o inferOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	in, err := st.Current(runtime.Digest(server))
+	plans, err := o.client.plans(st, server)
 	if err != nil {
 		return err
 	}
-	job, err := newJob(in, questions, o.truncate)
+	job, in, err := smallestJob(plans, questions, o.truncate)
 	if err != nil {
 		return err
 	}
 	defer job.close()
+	if len(plans) > 1 {
+		fmt.Fprintf(os.Stderr, "note: plan %s for %d tokens, as the server learns, of %d that it has\n", in.Plan.Short(), job.reader.prog.Seq, len(plans))
+	}
 	if job.vault, err = st.Prepared(in, job.reader.prog); err != nil {
 		return err
 	}
@@ -89,7 +95,7 @@ func infer(ctx context.Context, o inferOptions, args []string) error {
 	err = job.run(ctx, args[0], id, server, o.client.timeout, func(i int, a *bundle.Answer, rep *runtime.Report) error {
 		reports = append(reports, rep)
 		if o.json {
-			return printJSON(os.Stdout, jsonResult(i, job.inputs[i].Tokens, a, rep))
+			return printJSON(os.Stdout, jsonResult(i, job, a, rep))
 		}
 		if o.file != "" {
 			fmt.Printf("%d: %s\n", i+1, a)
@@ -203,15 +209,19 @@ type job struct {
 	inputs []*bundle.Input
 }
 
-func newJob(in *runtime.Installed, questions []question, truncate bool) (*job, error) {
-	text, err := in.PlanText()
-	if err != nil {
-		return nil, err
+// smallestJob is the job in the first of some plans that takes all questions. Only
+// the last may cut them.
+func smallestJob(plans []readyPlan, questions []question, truncate bool) (j *job, in *runtime.Installed, err error) {
+	for i, p := range plans {
+		j, err = newJob(p.in, p.prog, questions, truncate && i == len(plans)-1)
+		if err == nil {
+			return j, p.in, nil
+		}
 	}
-	prog, err := parsePlan("plan", text)
-	if err != nil {
-		return nil, err
-	}
+	return nil, nil, err
+}
+
+func newJob(in *runtime.Installed, prog *runtime.Program, questions []question, truncate bool) (*job, error) {
 	files, err := in.Bundle()
 	if err != nil {
 		return nil, err
@@ -290,14 +300,15 @@ func (j *job) session(ctx context.Context, addr string, id *tls.Identity, server
 type result struct {
 	Index  int `json:"index"`
 	Tokens int `json:"tokens"`
+	Length int `json:"length"` // of the plan in tokens, which the server learns
 	*bundle.Answer
 	Offline  runtime.Phase `json:"offline"`
 	Online   runtime.Phase `json:"online"`
 	Prepared *runtime.Kept `json:"prepared,omitempty"`
 }
 
-func jsonResult(i, tokens int, a *bundle.Answer, rep *runtime.Report) result {
-	return result{i, tokens, a, rep.Offline, rep.Online, rep.Prepared}
+func jsonResult(i int, j *job, a *bundle.Answer, rep *runtime.Report) result {
+	return result{i, j.inputs[i].Tokens, j.reader.prog.Seq, a, rep.Offline, rep.Online, rep.Prepared}
 }
 
 // printJSON prints v on one line.

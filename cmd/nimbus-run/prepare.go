@@ -28,6 +28,7 @@ places: see docs/threat-model.md.`,
 	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		c := clientOptions{}
 		c.register(fs)
+		c.planFlag(fs)
 		n := fs.Int("n", 1, "prepare `N` inferences")
 		return func(ctx context.Context, args []string) error {
 			switch {
@@ -46,11 +47,15 @@ func prepare(ctx context.Context, c clientOptions, addr string, n int) error {
 	if err != nil {
 		return err
 	}
-	in, err := st.Current(runtime.Digest(server))
+	plans, err := c.plans(st, server)
 	if err != nil {
 		return err
 	}
-	job, err := newJob(in, nil, false)
+	if len(plans) > 1 {
+		return usagef("the server has %d plans: -plan says for which to prepare", len(plans))
+	}
+	in := plans[0].in
+	job, err := newJob(in, plans[0].prog, nil, false)
 	if err != nil {
 		return err
 	}

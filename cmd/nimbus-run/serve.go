@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,12 +21,14 @@ import (
 
 var serveCommand = &command{
 	name:  "serve",
-	args:  "PLAN -weights MODEL|FILE -trust FINGERPRINT[,…] [-input FILE] [-listen ADDR] [-state DIR]",
+	args:  "PLAN... -weights MODEL|FILE -trust FINGERPRINT[,…] [-input FILE] [-listen ADDR] [-state DIR]",
 	short: "offer a model or a program to clients, as its owner",
 	long: `
 PLAN is a file that nimbusc compile made, or the name of an embedded plan such as
 nimbus-sst2-tiny/s32.plan. MODEL is a Hugging Face folder or the name of an embedded
-model. For the plan of a program, -weights names a file .safetensors or .json, or
+model. Several plans of a model, for texts of different lengths, are offered
+together: setup fetches all, and each text runs in the smallest that holds it. For
+the plan of a program, -weights names a file .safetensors or .json, or
 NAME=FILE.npy for each weight, and -input gives the server's own inputs as infer's
 does; what a run reveals to the server is printed on standard output. Each client gets a key and encrypted weights of its own, made at its first
 setup and kept in the state folder. The first line on standard output says where
@@ -70,15 +73,28 @@ type serveOptions struct {
 const grace = 20 * time.Second
 
 func serve(ctx context.Context, o serveOptions, args []string) error {
-	if len(args) != 1 {
-		return usagef("%d arguments, expected one, the plan", len(args))
+	if len(args) == 0 {
+		return usagef("0 arguments, expected one or more, the plans")
 	}
-	prog, err := loadPlan(args[0])
+	var progs []*runtime.Program
+	for i, name := range args {
+		prog, err := loadPlan(name)
+		switch {
+		case err != nil:
+			return err
+		case len(o.weights) == 0 && len(prog.Module.Weights) > 0:
+			return usagef("no -weights given")
+		}
+		if k := slices.IndexFunc(progs, func(p *runtime.Program) bool { return p.Digest == prog.Digest }); k >= 0 {
+			return usagef("%s is the same plan as %s", args[i], args[k])
+		}
+		progs = append(progs, prog)
+	}
 	switch {
-	case err != nil:
-		return err
-	case len(o.weights) == 0 && len(prog.Module.Weights) > 0:
-		return usagef("no -weights given")
+	case len(progs) > maxPlans:
+		return usagef("%d plans, clients take at most %d", len(progs), maxPlans)
+	case o.coefs != "" && len(progs) > 1:
+		return usagef("-coefficients goes with one plan, whose they are, got %d plans", len(progs))
 	case o.prepared < 0:
 		return usagef("-prepared %d, expected megabytes, or 0 to keep nothing", o.prepared)
 	case len(o.trust.list) == 0:
@@ -92,31 +108,24 @@ func serve(ctx context.Context, o serveOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	inputs, err := serverInputs(prog, o.inputs)
-	if err != nil {
-		return err
-	}
 	l, err := listen(o.listen)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	weights, files, err := loadWeights(o.weights, o.coefs, prog, o.set)
-	if err != nil {
-		return err
-	}
-	record, closeReport, err := recorder(o.report, prog)
+	record, closeReport, err := recorder(o.report)
 	if err != nil {
 		return err
 	}
 	defer closeReport()
 	logger := log.New(os.Stderr, "", log.LstdFlags)
-	sv := &runtime.Server{
-		Program: prog, Weights: weights, Bundle: files, Inputs: inputs, Dir: dir,
-		MaxSessions: o.sessions, MaxKept: o.prepared * 1e6, Log: logger.Printf, Done: record,
-	}
-	if len(prog.OpensTo(ir.Server)) > 0 {
-		sv.Results = printer(os.Stdout, prog, o.json)
+	var sv *runtime.Server
+	for _, prog := range slices.Backward(progs) {
+		if sv, err = o.server(prog, sv); err != nil {
+			return err
+		}
+		sv.Dir, sv.Log = dir, logger.Printf
+		sv.Done = func(r *runtime.Report) { record(prog, r) }
 	}
 	if o.untilEOF {
 		var cancel context.CancelFunc
@@ -128,12 +137,34 @@ func serve(ctx context.Context, o serveOptions, args []string) error {
 		}()
 	}
 	fmt.Printf("listening on %s fingerprint %s\n", l.Addr(), id.Fingerprint())
-	logger.Printf("serving plan %s, %d clients trusted", prog.Digest.Short(), len(o.trust.list))
+	for _, prog := range progs {
+		logger.Printf("serving plan %s, %d clients trusted", prog.Digest.Short(), len(o.trust.list))
+	}
 	if err := sv.Serve(ctx, l, authenticator(ctx, id, o.trust.list, o.timeout, o.link), grace); err != nil {
 		return err
 	}
 	logger.Print("stopped")
 	return nil
+}
+
+// server makes the server of a plan, with next behind it.
+func (o *serveOptions) server(prog *runtime.Program, next *runtime.Server) (*runtime.Server, error) {
+	inputs, err := serverInputs(prog, o.inputs)
+	if err != nil {
+		return nil, err
+	}
+	weights, files, err := loadWeights(o.weights, o.coefs, prog, o.set)
+	if err != nil {
+		return nil, err
+	}
+	sv := &runtime.Server{
+		Program: prog, Weights: weights, Bundle: files, Inputs: inputs, Next: next,
+		MaxSessions: o.sessions, MaxKept: o.prepared * 1e6,
+	}
+	if len(prog.OpensTo(ir.Server)) > 0 {
+		sv.Results = printer(os.Stdout, prog, o.json)
+	}
+	return sv, nil
 }
 
 // serverResult is what a run revealed to the server, as serve -json prints it.
@@ -159,9 +190,9 @@ func printer(w io.Writer, prog *runtime.Program, asJSON bool) func(client runtim
 
 // recorder returns what to do with each run's report: append it to a file as
 // a line of JSON, or nothing.
-func recorder(name string, prog *runtime.Program) (record func(*runtime.Report), done func() error, err error) {
+func recorder(name string) (record func(*runtime.Program, *runtime.Report), done func() error, err error) {
 	if name == "" {
-		return nil, func() error { return nil }, nil
+		return func(*runtime.Program, *runtime.Report) {}, func() error { return nil }, nil
 	}
 	f, err := os.Create(name)
 	if err != nil {
@@ -169,7 +200,7 @@ func recorder(name string, prog *runtime.Program) (record func(*runtime.Report),
 	}
 	var mu sync.Mutex
 	enc := json.NewEncoder(f)
-	return func(r *runtime.Report) {
+	return func(prog *runtime.Program, r *runtime.Report) {
 		mu.Lock()
 		defer mu.Unlock()
 		if err := predict(prog, []*runtime.Report{r}, cost.DefaultProfile(), cost.Link{}); err == nil {

@@ -21,7 +21,8 @@ var setupCommand = &command{
 	short: "fetch and check a server's encrypted weights, once",
 	long: `
 Downloads the plan, the tokenizer and the weights encrypted for this client, and
-keeps them in the state folder, where infer finds them. An interrupted download
+keeps them in the state folder, where infer finds them; of a server of several plans,
+all of them. An interrupted download
 goes on where it stopped; what is there already is not fetched again.
 
 A plan that opens values to the server is refused unless -allow names all of them:
@@ -35,17 +36,16 @@ whoever compiled the plan decides what they are, so read it first.`,
 				return usagef("%d arguments, expected one, the server's address", len(args))
 			}
 			bar := newBar(os.Stderr)
-			res, err := setup(ctx, c, args[0], bar.update)
-			if err != nil {
-				return err
+			all, err := setup(ctx, c, args[0], bar.update)
+			for _, res := range all {
+				if res.reused {
+					fmt.Printf("setup of plan %s reused, nothing to fetch\n", res.in.Plan.Short())
+					continue
+				}
+				fmt.Printf("setup of plan %s done in %.2f s, %s received\n",
+					res.in.Plan.Short(), res.phase.Seconds, runtime.FormatBytes(res.phase.BytesReceived))
 			}
-			if res.reused {
-				fmt.Printf("setup of plan %s reused, nothing to fetch\n", res.in.Plan.Short())
-				return nil
-			}
-			fmt.Printf("setup of plan %s done in %.2f s, %s received\n",
-				res.in.Plan.Short(), res.phase.Seconds, runtime.FormatBytes(res.phase.BytesReceived))
-			return nil
+			return err
 		}
 	},
 }
@@ -55,6 +55,7 @@ type clientOptions struct {
 	trust   fingerprints
 	state   string
 	allow   string // names of values that the server may learn, of setup
+	plan    string // digest or tokens, of infer and prepare
 	timeout time.Duration
 }
 
@@ -62,6 +63,47 @@ func (c *clientOptions) register(fs *flag.FlagSet) {
 	fs.Var(&c.trust, "trust", "the server's `FINGERPRINT` (default: the one that setup noted for ADDR)")
 	fs.StringVar(&c.state, "state", "", "state folder `DIR` (default client in NIMBUS_HOME)")
 	fs.DurationVar(&c.timeout, "timeout", transport.DefaultTimeout, "give up on a server that is silent for this `DURATION`")
+}
+
+// planFlag adds the flag that chooses one of a server's plans.
+func (c *clientOptions) planFlag(fs *flag.FlagSet) {
+	fs.StringVar(&c.plan, "plan", "", "of a server of several plans take the one for `N` tokens, or whose digest begins so (default: the smallest that holds the input)")
+}
+
+// plans are those of what setup has left that -plan allows, for the fewest tokens
+// first.
+func (c *clientOptions) plans(st *runtime.Store, server tls.Fingerprint) ([]readyPlan, error) {
+	all, err := st.Current(runtime.Digest(server))
+	if err != nil {
+		return nil, err
+	}
+	var out []readyPlan
+	var names []string
+	for _, in := range all {
+		text, err := in.PlanText()
+		if err != nil {
+			return nil, err
+		}
+		prog, err := parsePlan("plan", text)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, fmt.Sprintf("%s for %d tokens", in.Plan.Short(), prog.Seq))
+		if c.plan == "" || c.plan == fmt.Sprint(prog.Seq) || len(c.plan) >= 8 && strings.HasPrefix(in.Plan.String(), c.plan) {
+			out = append(out, readyPlan{in, prog})
+		}
+	}
+	if len(out) == 0 {
+		return nil, usagef("-plan %s is none of the server's: %s", c.plan, strings.Join(names, ", "))
+	}
+	slices.SortStableFunc(out, func(a, b readyPlan) int { return a.prog.Seq - b.prog.Seq })
+	return out, nil
+}
+
+// A readyPlan is one that was set up.
+type readyPlan struct {
+	in   *runtime.Installed
+	prog *runtime.Program
 }
 
 // open finds the client's store and identity and the fingerprint that the
@@ -116,34 +158,55 @@ func (c *clientOptions) offeredPlan(text string) (*runtime.Program, error) {
 	return p, nil
 }
 
-// setup connects to the server at addr and brings the client's store up to
-// what it offers.
-func setup(ctx context.Context, c clientOptions, addr string, progress func(runtime.Progress)) (*setupResult, error) {
+// maxPlans bounds how many plans a client takes from a server.
+const maxPlans = 64
+
+// setup brings the client's store up to what the server at addr offers: all of its
+// plans, each over a connection of its own. With an error it returns what was done
+// before.
+func setup(ctx context.Context, c clientOptions, addr string, progress func(runtime.Progress)) (all []*setupResult, err error) {
 	st, id, server, err := c.open(addr)
 	if err != nil {
 		return nil, err
 	}
+	for want := (runtime.Digest{}); ; {
+		if len(all) == maxPlans {
+			return all, fmt.Errorf("the server has more than %d plans, a client takes no more", maxPlans)
+		}
+		res, next, err := c.setupPlan(ctx, st, addr, id, server, want, progress)
+		if err != nil {
+			return all, err
+		}
+		if all = append(all, res); next == (runtime.Digest{}) {
+			return all, nil
+		}
+		want = next
+	}
+}
+
+// setupPlan sets up one plan of a server's; next is the one behind it.
+func (c *clientOptions) setupPlan(ctx context.Context, st *runtime.Store, addr string, id *tls.Identity, server tls.Fingerprint, want runtime.Digest, progress func(runtime.Progress)) (res *setupResult, next runtime.Digest, err error) {
 	start := time.Now()
 	conn, err := dial(ctx, addr, id, server, c.timeout)
 	if err != nil {
-		return nil, err
+		return nil, next, err
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	in, reused, err := st.Setup(conn, peerOf(conn), c.offeredPlan, progress)
+	in, next, reused, err := st.SetupPlan(conn, peerOf(conn), want, c.offeredPlan, progress)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return nil, err
+		return nil, next, err
 	}
 	if err := st.Remember(addr, runtime.Digest(server)); err != nil {
-		return nil, err
+		return nil, next, err
 	}
 	stats := conn.Stats()
 	return &setupResult{in, reused, runtime.Phase{
 		Seconds: time.Since(start).Seconds(), BytesSent: stats.BytesSent, BytesReceived: stats.BytesReceived,
 		Rounds: float64(stats.Depth) / 2,
-	}}, nil
+	}}, next, nil
 }
