@@ -32,10 +32,7 @@ func (st *Store) SetupPlan(conn transport.Conn, server Peer, want Digest, parse 
 	if err != nil {
 		return nil, next, false, err
 	}
-	if want != (Digest{}) && greeted.Plan != want {
-		return nil, next, false, WithHint(fmt.Errorf("setup: the server has plan %s, asked was for %s", greeted.Plan.Short(), want.Short()), "it was started anew with other plans: run nimbus-run setup again")
-	}
-	in, reused, err = st.fetch(conn, server, greeted.Plan, parse, progress)
+	in, reused, err = st.fetch(conn, server, want, parse, progress)
 	if err == nil {
 		err = st.list(in, want == Digest{})
 	}
@@ -45,9 +42,9 @@ func (st *Store) SetupPlan(conn transport.Conn, server Peer, want Digest, parse 
 	return in, greeted.Key, reused, err
 }
 
-// fetch brings the store up to what the server offers after the handshake, which
-// named the plan.
-func (st *Store) fetch(conn transport.Conn, server Peer, named Digest, parse func(plan string) (*Program, error), progress func(Progress)) (in *Installed, reused bool, err error) {
+// fetch brings the store up to what the server offers after the handshake: the plan
+// want, unless that is zero.
+func (st *Store) fetch(conn transport.Conn, server Peer, want Digest, parse func(plan string) (*Program, error), progress func(Progress)) (in *Installed, reused bool, err error) {
 	if progress == nil {
 		progress = func(Progress) {}
 	}
@@ -55,8 +52,9 @@ func (st *Store) fetch(conn transport.Conn, server Peer, named Digest, parse fun
 	if err != nil {
 		return nil, false, err
 	}
-	if o.Plan != named {
-		return nil, false, fmt.Errorf("setup: the server offers plan %s, it said %s before", o.Plan.Short(), named.Short())
+	if want != (Digest{}) && o.Plan != want {
+		return nil, false, WithHint(fmt.Errorf("setup: the server offers plan %s, asked was for %s", o.Plan.Short(), want.Short()),
+			"it was started anew with other plans: run nimbus-run setup again")
 	}
 	if in, err := st.Find(server.Fingerprint, o.Plan.String()); err == nil && in.Key == o.Key && in.has(o) {
 		return in, true, nil

@@ -300,7 +300,7 @@ func (j *job) session(ctx context.Context, addr string, id *tls.Identity, server
 type result struct {
 	Index  int `json:"index"`
 	Tokens int `json:"tokens"`
-	Length int `json:"length"` // of the plan in tokens, which the server learns
+	Length int `json:"length,omitempty"` // of the plan in tokens, which the server learns
 	*bundle.Answer
 	Offline  runtime.Phase `json:"offline"`
 	Online   runtime.Phase `json:"online"`
