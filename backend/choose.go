@@ -72,22 +72,36 @@ var choices = map[string]func(op *ir.Op, u use, o Options) ([]Choice, error){
 type chooser struct {
 	Options // seen: layers of a model ask the same
 	uses    map[*ir.Op]use
+	ot      pricing // of steps over OT, once asked for
 }
 
 func newChooser(m *ir.Module, o Options) *chooser {
 	if o.seen == nil {
 		o.seen = map[string][]Choice{}
 	}
-	return &chooser{o, usesOf(m)}
+	return &chooser{Options: o, uses: usesOf(m)}
 }
 
 // list is what op has to choose from as the plan op called name; nil if nothing.
 func (c *chooser) list(name string, op *ir.Op) ([]Choice, error) {
-	list := choices[name]
+	list, key := choices[name], fmt.Sprint(name, c.uses[op])
+	if cut := layouts[name]; cut != nil && name == op.Name {
+		if c.ot == nil {
+			var err error
+			if c.ot, err = c.pricing(); err != nil {
+				return nil, err
+			}
+		}
+		list = func(op *ir.Op, _ use, _ Options) ([]Choice, error) { return cut(op, c.ot) }
+		attrs := op.Attrs.Clone()
+		for _, remark := range []string{"part", "layer", "range", "bound", "proof", "cots"} {
+			attrs.Del(remark)
+		}
+		key = fmt.Sprint(name, c.Extension, attrs, op.Result().Type)
+	}
 	if list == nil {
 		return nil, nil
 	}
-	key := fmt.Sprint(name, c.uses[op])
 	for _, a := range op.Args {
 		key += fmt.Sprint(" ", a.Type().Shape, a.Type().Elem, a.Weight != nil)
 	}
@@ -106,6 +120,9 @@ func (c *chooser) list(name string, op *ir.Op) ([]Choice, error) {
 // cheapest first.
 func Choices(m *ir.Module, o Options) (map[*ir.Op][]Choice, error) {
 	out := map[*ir.Op][]Choice{}
+	if o.Extension == "" {
+		o.Extension = m.Attrs.Ident("extension", otparams.DefaultExtension)
+	}
 	c := newChooser(m, o)
 	for _, f := range m.Funcs {
 		for _, op := range f.Body {

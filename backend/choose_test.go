@@ -28,7 +28,13 @@ const twoProducts = `module @two attributes {stage = fx} {
 // lowered is the plan of twoProducts under a link, "" for bytes.
 func lowered(t *testing.T, link string, o Options) (*ir.Module, Options) {
 	t.Helper()
-	m, err := parser.Parse("two.mlir", twoProducts)
+	return loweredFrom(t, twoProducts, link, o)
+}
+
+// loweredFrom is the plan of a program under a link, "" for bytes.
+func loweredFrom(t *testing.T, text, link string, o Options) (*ir.Module, Options) {
+	t.Helper()
+	m, err := parser.Parse("test.mlir", text)
 	if err != nil {
 		t.Fatal(err)
 	}

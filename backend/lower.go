@@ -8,6 +8,7 @@ import (
 
 	"nimbus/backend/rules"
 	"nimbus/internal/fixed"
+	"nimbus/internal/otparams"
 	"nimbus/ir"
 	"nimbus/ir/plan"
 	"nimbus/passes"
@@ -99,11 +100,7 @@ func Finish(m *ir.Module, o Options) error {
 	if err := plan.Check(m); err != nil {
 		return fmt.Errorf("lower: %w", err)
 	}
-	total, err := AccountOf(m)
-	if err != nil {
-		return fmt.Errorf("lower: %w", err)
-	}
-	e, err := o.extension(total.Online)
+	total, e, err := layAll(m, o)
 	if err != nil {
 		return fmt.Errorf("lower: %w", err)
 	}
@@ -118,6 +115,42 @@ func Finish(m *ir.Module, o Options) error {
 	}
 	total.Reserve(m)
 	return nil
+}
+
+// layAll chooses layouts and the extension, each of which depends on the other: how
+// many correlations there are follows from the layouts, what one is worth in them
+// from the extension. It begins with the layouts that serve everywhere.
+func layAll(m *ir.Module, o Options) (total *Account, e otparams.Extension, err error) {
+	stated := map[*ir.Op]bool{}
+	for _, f := range m.Funcs {
+		for _, op := range f.Body {
+			_, stated[op] = op.Attrs.Get("layout")
+		}
+	}
+	for range 2 {
+		if total, err = AccountOf(m); err != nil {
+			return nil, e, err
+		}
+		last := e
+		if e, err = o.extension(total.Online); err != nil {
+			return nil, e, err
+		}
+		if e == last {
+			return total, e, nil
+		}
+		for op := range stated {
+			if !stated[op] {
+				op.Attrs.Del("layout")
+			}
+		}
+		under := o
+		under.Extension = e.Name
+		if err := lay(m, under); err != nil {
+			return nil, e, err
+		}
+	}
+	total, err = AccountOf(m)
+	return total, e, err
 }
 
 // RunAhead has all ops of a plan that can do so run before the input is known.

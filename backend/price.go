@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"nimbus/internal/fixed"
 	"nimbus/ir"
 )
 
@@ -22,7 +21,7 @@ func (o Options) Pricer() func(*ir.Module) (float64, error) {
 		}
 		c := a.Online
 		if o.Profile == nil {
-			return float64(c.C2S+c.S2C) + float64(c.Setup)/o.reuse() + float64(c.Depth())/2*fixed.RoundBits/8, nil
+			return float64(c.C2S+c.S2C) + float64(c.Setup)/o.reuse() + float64(c.Depth())/2*assumed.RTT.Seconds()/byteSeconds, nil
 		}
 		t := o.Profile.TimeOf(c, o.Link, a.Extension)
 		s := t.Online() + t.Setup/o.reuse()

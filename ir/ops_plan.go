@@ -27,8 +27,26 @@ func reserved(name string) []AttrSpec {
 	if !strings.HasPrefix(name, "ot.") {
 		return nil
 	}
-	return []AttrSpec{{Name: "cots", Kind: Wholes, Doc: "[sent by the client, sent by the server]: the correlated OTs that the op consumes; without it nothing runs beside the op"}}
+	specs := []AttrSpec{{Name: "cots", Kind: Wholes, Doc: "[sent by the client, sent by the server]: the correlated OTs that the op consumes; without it nothing runs beside the op"}}
+	if doc := layouts[name]; doc != "" {
+		specs = append(specs, AttrSpec{Name: "layout", Kind: Wholes, Doc: doc})
+	}
+	return specs
 }
+
+// layouts says how the ops that compare state how they cut their work.
+var layouts = map[string]string{
+	"ot.cmp":       cmpLayout,
+	"ot.piecewise": cmpLayout,
+	"ot.max":       "for each level [the size of groups, number of digits, how they are joined], joined by 0 a tree, 1 a table, 2 the selection of the winner; default pairs, digits of at most 4 bits, a tree",
+	"ot.recip":     inverseLayout,
+	"ot.rsqrt":     inverseLayout,
+}
+
+const (
+	cmpLayout     = "[number of digits, how they are joined: 0 by a tree, 1 by a table]; default digits of at most 4 bits, a tree"
+	inverseLayout = "that of the comparison, which 2, the selection that normalises, may join too; that of the spline's; 1 if a piece is selected and shifted at once"
+)
 
 // planRows is what two parties execute. A plan op computes what its fx twin
 // computes, on shares; the dialect says how it talks: ss not at all, he by

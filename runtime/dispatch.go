@@ -7,7 +7,6 @@ import (
 	"nimbus/internal/z2k"
 	"nimbus/ir"
 	"nimbus/ir/plan"
-	"nimbus/runtime/ot"
 	"nimbus/runtime/share"
 )
 
@@ -224,7 +223,11 @@ func otCmp(s *step, o *ir.Op) error {
 	if s.party == share.Client {
 		cuts = nil
 	}
-	b, err := s.ot.Cmp(x, cuts, n, ot.CmpOpts{Keep: o.Attrs.Int("keep", x.Width), Drop: o.Attrs.Int("drop", 0)})
+	opts, err := plan.Comparison(o)
+	if err != nil {
+		return err
+	}
+	b, err := s.ot.Cmp(x, cuts, n, opts)
 	if err != nil {
 		return err
 	}
@@ -279,7 +282,11 @@ func otMul(s *step, o *ir.Op, x share.Arith, v vector) (share.Arith, error) {
 }
 
 func otMax(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {
-	return s.ot.Max(x, ot.CmpOpts{Keep: o.Attrs.Int("keep", x.Width), Drop: o.Attrs.Int("drop", 0)})
+	opts, stated, err := plan.Tournament(o)
+	if err != nil {
+		return share.Arith{}, err
+	}
+	return s.ot.Max(x, opts, stated)
 }
 
 func otPiecewise(s *step, o *ir.Op, x share.Arith) (share.Arith, error) {

@@ -124,19 +124,20 @@ func lookup(n, b, width int) cots {
 }
 
 // CmpCost is that of comparing n values with cuts cuts each, keep bits kept.
-func CmpCost(n, keep, cuts int) Cost {
-	leaf, join := cmpCost(n, cuts, fixed.LayoutCmp(n, cuts, keep))
+func CmpCost(n, keep, cuts int, l fixed.CmpLayout) Cost {
+	leaf, join := cmpCost(n, keep, cuts, l)
 	return leaf.Add(join)
 }
 
 // cmpCost splits a comparison into its first round trip and the joining of its
 // digits.
-func cmpCost(n, cuts int, l fixed.CmpLayout) (leaf, join Cost) {
+func cmpCost(n, keep, cuts int, l fixed.CmpLayout) (leaf, join Cost) {
 	if n == 0 || cuts == 0 {
 		return Cost{}, Cost{}
 	}
 	var c cots
-	for i, b := range l.Digits {
+	digits := l.Digits(keep)
+	for i, b := range digits {
 		width := 2 * cuts // greater and equal
 		if i == 0 {
 			width = cuts
@@ -148,10 +149,13 @@ func cmpCost(n, cuts int, l fixed.CmpLayout) (leaf, join Cost) {
 		c.leaves += d.leaves
 	}
 	leaf = serverSends(c)
-	if l.Table {
-		return leaf, serverSends(lookup(n*cuts, l.TableBits(), 1))
+	switch l.Join {
+	case fixed.Selection:
+		return leaf, Cost{}
+	case fixed.Table:
+		return leaf, tableCost(n*cuts, len(digits))
 	}
-	for count := len(l.Digits); count > 1; count = (count + 1) / 2 {
+	for count := len(digits); count > 1; count = (count + 1) / 2 {
 		var level cots
 		for node := range count / 2 {
 			width := 2
@@ -165,36 +169,44 @@ func cmpCost(n, cuts int, l fixed.CmpLayout) (leaf, join Cost) {
 	return leaf, join
 }
 
+// tableCost is that of joining count digits of n comparisons by one look-up.
+func tableCost(n, count int) Cost { return serverSends(lookup(n, fixed.TableBits(count), 1)) }
+
 // MaxCost is that of the largest of each of rows times cols values of width
-// bits.
-func MaxCost(rows, cols, width int, o fixed.CmpOpts) Cost {
-	var c Cost
-	layout := fixed.LayoutMax(rows, cols, width, o)
+// bits. The error is that of fixed.NewMaxLayout.
+func MaxCost(rows, cols, width int, o fixed.CmpOpts, stated []int) (c Cost, err error) {
+	layout, err := fixed.NewMaxLayout(cols, width, o, stated)
 	for i, l := range layout.Levels {
-		pairs := 0
-		winners := map[int]int{} // by size of their group
-		for _, g := range l.Groups() {
-			pairs += fixed.Pairs(g)
-			winners[g] += g - 1
-		}
-		leaf, join := cmpCost(rows*pairs, 1, l.Cmp)
-		if l.Merged {
-			join = Cost{}
-		}
-		w := layout.Width
+		extend := 0
 		if i == len(layout.Levels)-1 {
-			leaf = alongside(leaf, TruncCost(rows*l.Cols, w, 0, width))
-			w = width
+			extend = width
 		}
-		var selections Cost
-		for g, n := range winners {
-			if n > 0 {
-				selections = alongside(selections, SelectBitsCost(rows*n, l.Selector(g), w))
-			}
-		}
-		c = c.Add(leaf).Add(join).Add(selections)
+		c = c.Add(MaxLevelCost(rows, o.Keep, l, layout.Width, extend))
 	}
-	return c
+	return c, err
+}
+
+// MaxLevelCost is that of a level of a tournament in each of so many rows, on
+// values of width bits, which it extends if extend is not 0.
+func MaxLevelCost(rows, keep int, l fixed.MaxLevel, width, extend int) Cost {
+	pairs := 0
+	winners := map[int]int{} // by size of their group
+	for _, g := range l.Groups() {
+		pairs += fixed.Pairs(g)
+		winners[g] += g - 1
+	}
+	leaf, join := cmpCost(rows*pairs, keep, 1, l.Cmp)
+	if extend > 0 {
+		leaf = alongside(leaf, TruncCost(rows*l.Cols, width, 0, extend))
+		width = extend
+	}
+	var selections Cost
+	for g, n := range winners {
+		if n > 0 {
+			selections = alongside(selections, SelectBitsCost(rows*n, l.Selector(g), width))
+		}
+	}
+	return leaf.Add(join).Add(selections)
 }
 
 // alongside adds costs that share rounds.
@@ -235,7 +247,7 @@ func PiecewiseCost(n int, p fixed.Piecewise) Cost {
 
 // cutsAndSquareCost is that of the first step of a piecewise function.
 func cutsAndSquareCost(n int, p fixed.Piecewise) Cost {
-	leaf, join := cmpCost(n, len(p.Cuts), fixed.LayoutCmp(n, len(p.Cuts), p.Keep))
+	leaf, join := cmpCost(n, p.Keep, len(p.Cuts), p.Layout)
 	var square Cost
 	if p.HasQuadratic() {
 		square = SquareCost(n, p.SquareWidth(), p.SquareBound())
@@ -250,13 +262,13 @@ func InverseCost(n int, v fixed.Inverse) (Cost, error) {
 	if err != nil {
 		return Cost{}, err
 	}
-	l := fixed.LayoutInverse(n, s)
-	leaf, join := cmpCost(n, len(s.Cuts), l.Cmp)
+	l := s.Layout
+	leaf, join := cmpCost(n, s.Keep, len(s.Cuts), l.Cmp)
 	k := 1
 	var normalise, back Cost
-	if l.Merged {
-		k = l.Cmp.TableBits() + 1
-		normalise, join = join, Cost{}
+	if l.Cmp.Join == fixed.Selection {
+		k = fixed.TableBits(2) + 1
+		normalise = tableCost(n*len(s.Cuts), 2)
 	}
 	pieces := len(s.Spline.Cuts)
 	spline := PiecewiseCost(n, s.Spline)

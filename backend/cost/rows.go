@@ -3,7 +3,6 @@ package cost
 import (
 	"fmt"
 
-	"nimbus/internal/fixed"
 	"nimbus/internal/packing"
 	"nimbus/internal/rlweparams"
 	"nimbus/ir"
@@ -36,8 +35,8 @@ var Rows = map[string]func(*ir.Op) (Cost, error){
 	"he.matmul":    heMatmul,
 	"he.matmul_ss": heMatmulSS,
 	"ot.cmp": func(o *ir.Op) (Cost, error) {
-		x := arg(o, 0)
-		return CmpCost(x.NumElems(), o.Attrs.Int("keep", x.Elem.Width), o.NumCuts()), nil
+		opts, err := plan.Comparison(o)
+		return CmpCost(arg(o, 0).NumElems(), opts.Keep, o.NumCuts(), opts.Layout), err
 	},
 	"ot.mux": func(o *ir.Op) (Cost, error) {
 		return MuxCost(arg(o, 1).NumElems(), arg(o, 1).Elem.Width), nil
@@ -71,8 +70,11 @@ var Rows = map[string]func(*ir.Op) (Cost, error){
 	},
 	"ot.max": func(o *ir.Op) (Cost, error) {
 		x := arg(o, 0)
-		opts := fixed.CmpOpts{Keep: o.Attrs.Int("keep", x.Elem.Width), Drop: o.Attrs.Int("drop", 0)}
-		return MaxCost(x.NumElems()/x.Last(), x.Last(), x.Elem.Width, opts), nil
+		opts, stated, err := plan.Tournament(o)
+		if err != nil {
+			return Cost{}, err
+		}
+		return MaxCost(x.NumElems()/x.Last(), x.Last(), x.Elem.Width, opts, stated)
 	},
 	"ot.piecewise": func(o *ir.Op) (Cost, error) {
 		p, err := plan.Piecewise(o)

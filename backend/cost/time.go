@@ -42,6 +42,12 @@ func (p *Profile) TimeOf(c Cost, l Link, e otparams.Extension) Time {
 	}
 }
 
+// PerCOT is how long it takes to make one of many correlated OTs ahead.
+func (p *Profile) PerCOT(l Link, e otparams.Extension) float64 {
+	const many = 1 << 30
+	return p.TimeOf(Cost{COTServerSends: many}, l, e).Ahead / many
+}
+
 // Seconds is the time that steps take.
 func (p *Profile) Seconds(n Counts) float64 {
 	var ns float64

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nimbus/backend/cost"
+	"nimbus/internal/fixed"
 	"nimbus/internal/otparams"
 	"nimbus/internal/prg"
 	"nimbus/internal/z2k"
@@ -246,7 +247,8 @@ func pairCmp(conn transport.Conn, party int, r *kernelResult) error {
 		return err
 	}
 	p := ot.New(conn, party, c, prg.Fresh())
-	price := cost.CmpCost(n, keep, len(cuts))
+	layout := fixed.CmpLayout{Count: 3, Join: fixed.Table}
+	price := cost.CmpCost(n, keep, len(cuts), layout)
 	rng := rand.New(rand.NewPCG(3, 4)) // both draw the same numbers
 	values, x := make([]int64, n), share.NewArith(width, n)
 	for i := range values {
@@ -271,7 +273,7 @@ func pairCmp(conn transport.Conn, party int, r *kernelResult) error {
 		}
 		var b share.Bool
 		took, bytes, err := timed(conn, func() (err error) {
-			b, err = p.Cmp(x, given, len(cuts), ot.CmpOpts{Keep: keep, Drop: drop})
+			b, err = p.Cmp(x, given, len(cuts), ot.CmpOpts{Keep: keep, Drop: drop, Layout: layout})
 			return err
 		})
 		if err != nil {

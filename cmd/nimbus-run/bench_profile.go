@@ -267,11 +267,11 @@ func otTrials(conn transport.Conn, party int) ([]trial, error) {
 		add("mux", cost.MuxCost(n, 24), func() error { _, err := p.Mux(b, x); return err })
 		add("and", cost.AndCost(n), func() error { _, err := p.And(b, b); return err })
 		add("trunc", cost.TruncCost(n, 24, 4, 24), func() error { _, err := p.Trunc(x, 4, 24); return err })
-		add("cmp, two cuts", cost.CmpCost(n, 11, 2), func() error {
+		add("cmp, two cuts", cost.CmpCost(n, 11, 2, ot.CmpOpts{}.Layout), func() error {
 			_, err := p.Cmp(x, onlyServer([]int64{-640, 384}), 2, ot.CmpOpts{Keep: 11, Drop: 3})
 			return err
 		})
-		add("cmp, one cut", cost.CmpCost(n, 20, 1), func() error {
+		add("cmp, one cut", cost.CmpCost(n, 20, 1, ot.CmpOpts{}.Layout), func() error {
 			_, err := p.Cmp(x, onlyServer([]int64{0}), 1, ot.CmpOpts{Keep: 20})
 			return err
 		})

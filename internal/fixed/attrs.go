@@ -21,6 +21,7 @@ type Attrs struct {
 	WidthLin int
 
 	NonPositive bool
+	Layout      []int // of the comparisons, if stated
 }
 
 // Attrs returns p as attribute values. They share no memory with p.
@@ -29,6 +30,9 @@ func (p Piecewise) Attrs() Attrs {
 		Cuts: append([]int64{}, p.Cuts...), Keep: p.Keep, Drop: p.Drop,
 		WidthAcc: p.WidthAcc, FracAcc: p.FracAcc, MidFrac: p.MidFrac, WidthLin: p.WidthLin,
 		NonPositive: p.NonPositive,
+	}
+	if p.Layout != (CmpLayout{}) {
+		a.Layout = p.Layout.Ints()
 	}
 	for _, q := range p.Pieces {
 		switch q.Kind {
@@ -53,6 +57,10 @@ func (a Attrs) Piecewise(in, out Format) (Piecewise, error) {
 		In: in, Out: out, Cuts: append([]int64{}, a.Cuts...), Keep: a.Keep, Drop: a.Drop,
 		WidthAcc: a.WidthAcc, FracAcc: a.FracAcc, MidFrac: a.MidFrac, WidthLin: a.WidthLin,
 		NonPositive: a.NonPositive,
+	}
+	var err error
+	if p.Layout, err = CmpLayoutOf(a.Layout); err != nil {
+		return Piecewise{}, fmt.Errorf("fixed: %w", err)
 	}
 	for i, c := range a.Pieces {
 		var q Poly

@@ -5,6 +5,10 @@ import (
 	"math/bits"
 )
 
+// cotBits is what a correlated OT counts for in bits where halves are reduced:
+// making it ahead with SoftSpoken, k = 8.
+const cotBits = 15
+
 // A Bound is where a value lies: Lo <= x < Lo + 2^(Bits-1). Products by it then
 // need only Bits bits of its halves. Bits is 0 if nothing is known.
 type Bound struct {

@@ -125,20 +125,24 @@ func Cmp(x uint64, l int, t int64, d int) uint8 {
 // CmpOpts says which bits of a difference a comparison looks at: Drop low bits
 // are dropped and the Keep next ones kept, the top one being the sign. The
 // difference must lie in [-2^(Keep+Drop-1) + 2^Drop, 2^(Keep+Drop-1)). The zero
-// value means all bits.
+// value means all bits. Layout is that of a comparison by itself.
 type CmpOpts struct {
-	Keep int
-	Drop int
+	Keep   int
+	Drop   int
+	Layout CmpLayout
 }
 
 // Resolve returns o with the zero value replaced by all bits of the width, or
 // says what is wrong with it.
 func (o CmpOpts) Resolve(width int) (CmpOpts, error) {
-	if o == (CmpOpts{}) {
+	if o.Keep == 0 && o.Drop == 0 {
 		o.Keep = width
 	}
 	if o.Keep < 1 || o.Keep > 64 || o.Drop < 0 || o.Drop > 62 || o.Keep+o.Drop > width {
 		return o, fmt.Errorf("keep %d and drop %d: want keep >= 1, drop >= 0 and a sum of at most %d bits", o.Keep, o.Drop, width)
+	}
+	if err := o.Layout.check(o.Keep, false); err != nil {
+		return o, err
 	}
 	return o, nil
 }

@@ -3,6 +3,7 @@ package fixed
 import (
 	"math"
 	"math/big"
+	"math/bits"
 	"math/rand/v2"
 	"testing"
 
@@ -140,7 +141,7 @@ func TestMax(t *testing.T) {
 		if got := z2k.Signed(Max(x, 12, 0), 12); got != best {
 			t.Fatalf("max of %d values: %d, want %d", n, got, best)
 		}
-		levels := Levels(n)
+		levels := bits.Len(uint(n - 1))
 		got := z2k.Signed(Max(x, 12, 3), 12)
 		if got > best || got < best-int64(levels)*4 {
 			t.Fatalf("max of %d values dropping 3 bits: %d, want %d", n, got, best)
@@ -148,42 +149,77 @@ func TestMax(t *testing.T) {
 	}
 }
 
-func TestLayoutCmp(t *testing.T) {
-	for _, n := range []int{1, 100, 1 << 14, 1 << 20} {
-		for cuts := 1; cuts <= 9; cuts++ {
-			for keep := 1; keep <= 64; keep++ {
-				l := LayoutCmp(n, cuts, keep)
-				sum := 0
-				for i, b := range l.Digits {
-					if b < 1 || b > MaxDigit || i > 0 && b > l.Digits[i-1] {
-						t.Fatalf("layout for %d kept bits: %v", keep, l)
-					}
-					sum += b
-				}
-				if sum != keep-1 || l.Table && (len(l.Digits) < 2 || l.TableBits() > 6) {
+// TestCmpLayouts: digits make up the kept bits, and nothing outside the table
+// passes.
+func TestCmpLayouts(t *testing.T) {
+	for keep := 1; keep <= 64; keep++ {
+		all := CmpLayouts(keep, true)
+		known := map[CmpLayout]bool{{}: true}
+		for _, l := range all {
+			known[l] = true
+		}
+		for l := range known {
+			sum := 0
+			for i, b := range l.Digits(keep) {
+				if b < 1 || b > MaxDigit || i > 0 && b > l.Digits(keep)[i-1] {
 					t.Fatalf("layout for %d kept bits: %v", keep, l)
+				}
+				sum += b
+			}
+			if sum != keep-1 || l.Join == Table && (l.Count < 2 || TableBits(l.Count) > 6) {
+				t.Fatalf("layout for %d kept bits: %v", keep, l)
+			}
+			if back, err := CmpLayoutOf(l.Ints()); err != nil || back != l {
+				t.Fatalf("%v comes back as %v, %v", l, back, err)
+			}
+		}
+		for count := -1; count < 70; count++ {
+			for join := range joins + 2 {
+				l := CmpLayout{count, join}
+				if err := l.check(keep, true); (err == nil) != known[l] {
+					t.Fatalf("keep %d: check of %v: %v", keep, l, err)
+				}
+				if l.Join == Selection && l.check(keep, false) == nil {
+					t.Fatalf("keep %d: %v for a comparison by itself", keep, l)
 				}
 			}
 		}
 	}
+	for _, v := range [][]int{{1}, {1, 2, 3}, {-1, 0}, {0, -1}, {2, 3}} {
+		if _, err := CmpLayoutOf(v); err == nil {
+			t.Errorf("%v passed", v)
+		}
+	}
 }
 
-func TestLayoutMax(t *testing.T) {
-	for _, rows := range []int{1, 256, 100000} {
-		for cols := 1; cols <= 300; cols += 1 + cols/8 {
-			for _, o := range []CmpOpts{{Keep: 14}, {Keep: 26}, {Keep: 1, Drop: 9}, {Keep: 9, Drop: 2}} {
-				l := LayoutMax(rows, cols, 26, o)
+func TestMaxLayout(t *testing.T) {
+	for cols := 1; cols <= 300; cols += 1 + cols/8 {
+		for _, o := range []CmpOpts{{Keep: 14}, {Keep: 26}, {Keep: 1, Drop: 9}, {Keep: 9, Drop: 2}} {
+			// The levels that may come first, each followed by the last of those that
+			// may come then; and what an op without layout does.
+			states := [][]int{nil}
+			for _, first := range MaxLevels(cols, o) {
+				stated, left := first.Ints(), first.Winners()
+				for left > 1 {
+					all := MaxLevels(left, o)
+					l := all[len(all)-1]
+					stated, left = append(stated, l.Ints()...), l.Winners()
+				}
+				states = append(states, stated)
+			}
+			for _, stated := range states {
+				l, err := NewMaxLayout(cols, 26, o, stated)
+				if err != nil {
+					t.Fatal(err)
+				}
 				left := cols
 				for i, v := range l.Levels {
-					if v.Cols != left || v.Group < 2 || v.Group > left || o.Drop > 0 && v.Group > 2 || v.Merged && (v.Group > 2 || len(v.Cmp.Digits) != 2) {
-						t.Fatalf("%d columns, %+v: level %d is %+v of %d", cols, o, i, v, left)
-					}
 					sum := 0
 					for _, g := range v.Groups() {
 						sum += g
 					}
-					if sum != left {
-						t.Fatalf("level %+v: groups of %d in all", v, sum)
+					if v.Cols != left || sum != left {
+						t.Fatalf("%d columns, %+v: level %d is %+v of %d", cols, o, i, v, left)
 					}
 					left = len(v.Groups())
 				}
@@ -197,9 +233,15 @@ func TestLayoutMax(t *testing.T) {
 			}
 		}
 	}
-	// More rows make bytes dearer against rounds.
-	few, many := LayoutMax(256, 128, 26, CmpOpts{Keep: 14}), LayoutMax(1<<20, 128, 26, CmpOpts{Keep: 14})
-	if len(few.Levels) >= len(many.Levels) {
-		t.Errorf("%d levels for few rows, %d for many", len(few.Levels), len(many.Levels))
+	for _, c := range []struct {
+		cols, drop int
+		stated     []int
+	}{
+		{5, 0, []int{2, 2, 0}}, {2, 0, []int{2, 2, 0, 2, 2, 0}}, {1, 0, []int{2, 2, 0}}, {3, 0, []int{4, 2, 0}}, {5, 0, []int{5, 2, 0}},
+		{4, 2, []int{4, 2, 0}}, {4, 0, []int{4, 2, 2}}, {2, 0, []int{2, 1, 0}}, {2, 0, []int{2, 2}}, {2, 0, []int{1, 2, 0}}, {2, 0, []int{2, 3, 2}},
+	} {
+		if _, err := NewMaxLayout(c.cols, 26, CmpOpts{Keep: 10, Drop: c.drop}, c.stated); err == nil {
+			t.Errorf("%+v passed", c)
+		}
 	}
 }

@@ -52,7 +52,7 @@ func FuzzInverse(f *testing.F) {
 	f.Add(uint8(0), 24, 12, 11, 20, 16, 12, uint64(7))
 	f.Add(uint8(1), 28, 13, 4, 22, 20, 10, uint64(7))
 	f.Fuzz(func(t *testing.T, kind uint8, wi, fi, lo, hi, wo, fo int, x uint64) {
-		v := Inverse{InverseKind(kind), Format{wi, fi}, lo, hi, Format{wo, fo}}
+		v := Inverse{InverseKind(kind), Format{wi, fi}, lo, hi, Format{wo, fo}, InverseLayout{}}
 		s, err := v.Steps()
 		if err != nil {
 			return

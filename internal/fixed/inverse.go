@@ -37,6 +37,7 @@ type Inverse struct {
 	In     Format
 	Lo, Hi int
 	Out    Format
+	Layout InverseLayout
 }
 
 // Fixed layout of the normalised value and of its spline.
@@ -73,6 +74,7 @@ type InverseSteps struct {
 	TruncD     int
 	OutWidth   int
 	ShlD       int
+	Layout     InverseLayout
 }
 
 // Check says whether the inverse can be computed in rings of at most 64 bits.
@@ -168,10 +170,11 @@ func (v Inverse) steps() (InverseSteps, error) {
 		return s, err
 	}
 	s.Spline = spline(v.Kind, acc, s.WidthD)
+	s.Spline.Layout, s.Layout = v.Layout.Spline, v.Layout
 	if err := s.Spline.Check(); err != nil {
 		return s, err
 	}
-	return s, nil
+	return s, v.Layout.check(s)
 }
 
 // EndsLocally says whether the spline's value needs no message to get into its

@@ -1,18 +1,15 @@
 package fixed
 
-import "math/bits"
+import (
+	"fmt"
+	"math/bits"
+)
 
 // A layout says how a protocol over OT cuts its work into OTs: both parties and
 // the cost formulas take it from here. Layouts change bytes and rounds, never
-// results. They minimise a price in bits on the wire:
-const (
-	RoundBits = 4 << 20 // a round trip: 1.4 ms at 3 Gbit/s, of which 1 ms is the way
-	cotBits   = 15      // making a COT ahead, SoftSpoken with k = 8
-	hashBits  = 6       // making and masking one message, 2 ns
-)
-
-// price is the price of n values at so many bits each, and of round trips.
-func price(n, bits, rounds int) int64 { return int64(n)*int64(bits) + RoundBits*int64(rounds) }
+// results. A plan's op states its layout as a few numbers, which package backend
+// chose by cost; nothing outside the tables of this file is run. The zero value of
+// a layout stands for one that serves everywhere.
 
 // MaxDigit is the largest digit of a comparison, in bits: one leaf of a digit
 // of b bits costs 2^b - 1 messages.
@@ -22,103 +19,123 @@ const MaxDigit = 7
 // messages.
 const maxTable = 4
 
-// CmpLayout is how a comparison is cut. Its kept bits but the top one form
-// Digits, least significant first. The digits' leaves are joined by a tree of
-// ANDs, or by one look-up in a table if Table is set.
+// defaultDigit is the largest digit where nothing is stated.
+const defaultDigit = 4
+
+// A Join says how the leaves of a comparison's digits become its bit.
+type Join uint8
+
+const (
+	Tree      Join = iota // by a tree of ANDs
+	Table                 // by one look-up
+	Selection             // two digits, by the selection that the bit is for: its index has all their bits
+	joins
+)
+
+var joinNames = [joins]string{"tree", "table", "selection"}
+
+// CmpLayout is how a comparison is cut. Its kept bits but the top one form Count
+// digits, which are joined.
 type CmpLayout struct {
-	Digits []int
-	Table  bool
+	Count int
+	Join  Join
 }
 
-// LayoutCmp returns the layout for n values compared with so many cuts each,
-// keep bits kept.
-func LayoutCmp(n, cuts, keep int) CmpLayout {
-	var best CmpLayout
-	bestPrice := int64(-1)
-	for _, l := range cmpLayouts(keep) {
-		bits, rounds := l.price(cuts)
-		if p := price(n, bits, rounds); bestPrice < 0 || p < bestPrice {
-			best, bestPrice = l, p
-		}
-	}
-	return best
-}
-
-// cmpLayouts returns all layouts for keep bits, those of fewer digits first.
-func cmpLayouts(keep int) []CmpLayout {
-	m := keep - 1
-	if m <= 0 {
-		return []CmpLayout{{}}
-	}
+// CmpLayouts returns the layouts for keep bits, those of fewer digits first; those
+// that leave the digits to a selection too if wanted.
+func CmpLayouts(keep int, selections bool) []CmpLayout {
 	var all []CmpLayout
-	for count := (m + MaxDigit - 1) / MaxDigit; count <= m; count++ {
-		d := make([]int, count)
-		for i := range d {
-			d[i] = m / count
-			if i < m%count { // larger digits low: the lowest needs no equality
-				d[i]++
+	for count := 1; count < keep; count++ {
+		for j := range joins {
+			if l := (CmpLayout{count, j}); l.check(keep, selections) == nil {
+				all = append(all, l)
 			}
-		}
-		all = append(all, CmpLayout{Digits: d})
-		if count > 1 && count <= maxTable {
-			all = append(all, CmpLayout{Digits: d, Table: true})
 		}
 	}
 	return all
 }
 
-// price returns what one value costs, but for the choices of its leaves, which
-// are the same in all layouts, and the round trips.
-func (l CmpLayout) price(cuts int) (bits, rounds int) {
-	if len(l.Digits) == 0 {
-		return 0, 0
+// check says whether l is in the table for keep bits.
+func (l CmpLayout) check(keep int, selection bool) error {
+	if l == (CmpLayout{}) {
+		return nil
 	}
-	for i, b := range l.Digits {
-		per := 2*cuts + hashBits // a greater and an equal bit for each cut
-		if i == 0 {
-			per = cuts + hashBits // the lowest needs no equality
+	m := keep - 1
+	ok := l.Count >= 1 && l.Count <= m && (m+l.Count-1)/l.Count <= MaxDigit
+	switch l.Join {
+	case Tree:
+	case Table:
+		ok = ok && l.Count > 1 && l.Count <= maxTable
+	case Selection:
+		ok = ok && l.Count == 2 && selection
+	default:
+		ok = false
+	}
+	if !ok {
+		return fmt.Errorf("layout [%d, %d] is not in the table for comparisons of %d bits", l.Count, l.Join, keep)
+	}
+	return nil
+}
+
+// Digits returns the sizes of the digits of keep kept bits, least significant
+// first.
+func (l CmpLayout) Digits(keep int) []int {
+	m := keep - 1
+	if m <= 0 {
+		return nil
+	}
+	count := l.Count
+	if count == 0 {
+		count = (m + defaultDigit - 1) / defaultDigit
+	}
+	d := make([]int, count)
+	for i := range d {
+		d[i] = m / count
+		if i < m%count { // larger digits low: the lowest needs no equality
+			d[i]++
 		}
-		bits += (1<<b - 1) * per
 	}
-	if l.Table {
-		return bits + cuts*tablePrice(l.TableBits()), 2
-	}
-	for count := len(l.Digits); count > 1; count = (count + 1) / 2 {
-		nodes := count / 2
-		// Each way a choice and a payload of two bits; the lowest needs no equality.
-		bits += 2 * cuts * (nodes*(3+cotBits+2*hashBits) - 1)
-	}
-	return bits, 1 + Levels(len(l.Digits))
+	return d
 }
 
-// TableBits returns the size of the selector of the look-up that joins digits:
-// a greater bit of all but the highest, an equal bit of all but the lowest.
-func (l CmpLayout) TableBits() int { return max(0, 2*len(l.Digits)-2) }
-
-// Levels returns the depth of a binary tree over count leaves.
-func Levels(count int) int {
-	l := 0
-	for ; count > 1; count = (count + 1) / 2 {
-		l++
+// String is the layout for people.
+func (l CmpLayout) String() string {
+	switch {
+	case l == CmpLayout{}:
+		return "as always"
+	case l.Count == 1:
+		return "one digit"
 	}
-	return l
+	return fmt.Sprintf("%d digits by %s", l.Count, joinNames[l.Join])
 }
 
-// selectPrice is the price of a selection of width bits by a function of k
-// shared bits.
-func selectPrice(k, width int) int {
-	return 2 * ((1<<k-1)*width + (1<<k)*hashBits + k*(1+cotBits))
+// Ints is l as a plan states it: the number of digits, and the join.
+func (l CmpLayout) Ints() []int { return []int{l.Count, int(l.Join)} }
+
+// CmpLayoutOf reads what Ints returns, or the zero value of nothing. Whether it
+// suits a comparison is checked with it.
+func CmpLayoutOf(v []int) (l CmpLayout, err error) {
+	if len(v) == 0 {
+		return l, nil
+	}
+	if len(v) != 2 || v[0] < 0 || v[1] < 0 || v[1] >= int(joins) {
+		return l, fmt.Errorf("layout %v: want the number of digits, and how they are joined, 0 to %d", v, joins-1)
+	}
+	return CmpLayout{v[0], Join(v[1])}, nil
 }
+
+// TableBits returns the size of the selector of the look-up that joins so many
+// digits: a greater bit of all but the highest, an equal bit of all but the lowest.
+func TableBits(count int) int { return max(0, 2*count-2) }
 
 // MaxLevel is one level of a tournament: neighbours in groups of Group, the
 // last group with what is left, become one winner each. All pairs of a group
-// are compared at once. In a level of pairs that is Merged the digits of a
-// comparison are not joined before the selection, but by it.
+// are compared at once. Pairs may join the digits of a comparison by the
+// selection.
 type MaxLevel struct {
-	Cols   int
-	Group  int
-	Cmp    CmpLayout
-	Merged bool
+	Cols  int
+	Group int
+	Cmp   CmpLayout
 }
 
 // Groups returns the sizes of the level's groups.
@@ -130,8 +147,38 @@ func (l MaxLevel) Groups() []int {
 	return sizes
 }
 
+// Ints is l as a plan states it: the size of groups, and the comparisons' layout.
+func (l MaxLevel) Ints() []int { return append([]int{l.Group}, l.Cmp.Ints()...) }
+
+// Winners is the number of groups.
+func (l MaxLevel) Winners() int { return (l.Cols + l.Group - 1) / l.Group }
+
+// Selector returns the number of shared bits that decide whether an element
+// wins a group of g.
+func (l MaxLevel) Selector(g int) int {
+	if l.Cmp.Join == Selection {
+		return TableBits(2) + 1
+	}
+	return g - 1
+}
+
 // Pairs returns the comparisons within a group of size g.
 func Pairs(g int) int { return g * (g - 1) / 2 }
+
+// MaxLevels returns the levels that may come first for cols columns.
+//
+// Groups are of two where the comparison drops bits: in a larger one, answers
+// that are wrong in their zone may contradict each other, and then the winner
+// is any of the group.
+func MaxLevels(cols int, o CmpOpts) []MaxLevel {
+	var all []MaxLevel
+	for g := 2; g <= min(4, cols) && (g == 2 || o.Drop == 0); g++ {
+		for _, c := range append([]CmpLayout{{}}, CmpLayouts(o.Keep, g == 2)...) {
+			all = append(all, MaxLevel{cols, g, c})
+		}
+	}
+	return all
+}
 
 // MaxLayout is how the largest of each of many rows is found. The tournament
 // runs on differences to the first element, which need Width bits only; in its
@@ -141,141 +188,101 @@ type MaxLayout struct {
 	Levels []MaxLevel
 }
 
-// LayoutMax returns the layout for rows × cols elements of the given width.
-//
-// Groups are of two where the comparison drops bits: in a larger one, answers
-// that are wrong in their zone may contradict each other, and then the winner
-// is any of the group.
-func LayoutMax(rows, cols, width int, o CmpOpts) MaxLayout {
-	l := MaxLayout{Width: min(width, o.Keep+o.Drop+1)}
-	largest := 4
-	if o.Drop > 0 {
-		largest = 2
-	}
-	type step struct {
-		level MaxLevel
-		price int64
-	}
-	best := map[int]step{1: {}}
-	var solve func(cols int) step
-	solve = func(cols int) step {
-		if s, ok := best[cols]; ok {
-			return s
-		}
-		s := step{price: -1}
-		for g := 2; g <= min(largest, cols); g++ {
-			rest := solve((cols + g - 1) / g).price
-			for _, c := range cmpLayouts(o.Keep) {
-				for _, merged := range []bool{false, true} {
-					if merged && (g > 2 || c.Table || len(c.Digits) != 2) {
-						continue
-					}
-					level := MaxLevel{Cols: cols, Group: g, Cmp: c, Merged: merged}
-					bits, rounds := level.price(l.Width)
-					if p := price(rows, bits, rounds) + rest; s.price < 0 || p < s.price {
-						s = step{level, p}
-					}
-				}
-			}
-		}
-		best[cols] = s
-		return s
-	}
+// NewMaxLayout returns the layout for cols columns of the given width that a plan
+// states: for each level the size of its groups, and the comparisons' layout as
+// Ints has it. Nothing stated means pairs.
+func NewMaxLayout(cols, width int, o CmpOpts, stated []int) (MaxLayout, error) {
+	l := MaxLayout{Width: MaxWidth(width, o)}
+	pairs := len(stated) == 0
 	for cols > 1 {
-		s := solve(cols)
-		l.Levels = append(l.Levels, s.level)
-		cols = (cols + s.level.Group - 1) / s.level.Group
+		level := MaxLevel{Cols: cols, Group: 2}
+		if !pairs {
+			if len(stated) < 3 {
+				return l, fmt.Errorf("layout leaves %d columns", cols)
+			}
+			level.Group = stated[0]
+			var err error
+			if level.Cmp, err = CmpLayoutOf(stated[1:3]); err == nil {
+				err = level.Cmp.check(o.Keep, level.Group == 2)
+			}
+			if err != nil {
+				return l, err
+			}
+			if level.Group < 2 || level.Group > min(4, cols) || level.Group > 2 && o.Drop > 0 {
+				return l, fmt.Errorf("layout has groups of %d for %d columns, dropping %d bits", level.Group, cols, o.Drop)
+			}
+			stated = stated[3:]
+		}
+		l.Levels = append(l.Levels, level)
+		cols = level.Winners()
+	}
+	if len(stated) > 0 {
+		return l, fmt.Errorf("layout goes on after the last level: %v", stated)
 	}
 	if len(l.Levels) < 2 {
 		l.Width = width
 	}
-	return l
+	return l, nil
 }
 
-// price returns what one row costs on a level, and the round trips.
-func (l MaxLevel) price(width int) (bits, rounds int) {
-	cmp, rounds := l.Cmp.price(1)
-	if l.Merged {
-		c := l.Cmp
-		c.Table = true
-		cmp, _ = c.price(1)
-		cmp, rounds = cmp-tablePrice(c.TableBits()), 1
-	}
-	for _, b := range l.Cmp.Digits {
-		cmp += b * (1 + cotBits) // the choices of the leaves
-	}
-	for _, g := range l.Groups() {
-		bits += Pairs(g)*cmp + (g-1)*selectPrice(l.Selector(g), width)
-	}
-	return bits, rounds + 1
-}
+// MaxWidth is the width of differences of elements of the given width.
+func MaxWidth(width int, o CmpOpts) int { return min(width, o.Keep+o.Drop+1) }
 
-// Selector returns the number of shared bits that decide whether an element
-// wins a group of g.
-func (l MaxLevel) Selector(g int) int {
-	if l.Merged && g == 2 {
-		return l.Cmp.TableBits() + 1
-	}
-	return g - 1
-}
-
-// tablePrice is the price of a look-up of one bit by k bits.
-func tablePrice(k int) int { return (1<<k)*(1+hashBits) + k*(1+cotBits) }
-
-// InverseLayout is how an inverse is cut. With Merged the value is normalised
-// by the unjoined digits of its comparisons; with Joint the spline's pieces are
-// selected and shifted back in one step.
+// InverseLayout is how an inverse is cut. If Cmp leaves its digits to a selection,
+// that is the one that normalises the value, and they are joined by a table beside
+// it; with Joint the spline's pieces are selected and shifted back in one step.
 type InverseLayout struct {
-	Cmp           CmpLayout
-	Merged, Joint bool
+	Cmp, Spline CmpLayout
+	Joint       bool
 }
 
-// LayoutInverse returns the layout for n values.
-func LayoutInverse(n int, s InverseSteps) InverseLayout {
-	var best InverseLayout
-	bestPrice := int64(-1)
-	layouts := []CmpLayout{{}}
-	if len(s.Cuts) > 0 {
-		layouts = cmpLayouts(s.Keep)
-	}
-	for _, c := range layouts {
-		for _, l := range []InverseLayout{{Cmp: c}, {Cmp: c, Joint: true}, {Cmp: c, Merged: true}, {Cmp: c, Merged: true, Joint: true}} {
-			if l.Merged && (!c.Table || len(c.Digits) != 2) || l.Joint && (!s.EndsLocally() || s.Segments < 2) {
-				continue
-			}
-			bits, rounds := l.price(s)
-			if p := price(n, bits, rounds); bestPrice < 0 || p < bestPrice {
-				best, bestPrice = l, p
-			}
-		}
-	}
-	return best
-}
-
-// price returns what one value costs in the steps that layouts differ in.
-func (l InverseLayout) price(s InverseSteps) (bits, rounds int) {
-	bits, rounds = l.Cmp.price(len(s.Cuts))
-	k := 1
-	if l.Merged {
-		k = l.Cmp.TableBits() + 1
-		rounds--
-	}
-	rounds += 2 // normalise, select
-	pieces := len(s.Spline.Pieces) - 1
+// Ints is l as a plan states it.
+func (l InverseLayout) Ints() []int {
+	joint := 0
 	if l.Joint {
-		bits += pieces * selectPrice(1, s.WidthD-(s.Segments-1))
-	} else {
-		bits += pieces * selectPrice(1, s.Spline.WidthMid())
-		rounds++
+		joint = 1
 	}
-	for i := 1; i < s.Segments; i++ {
-		w := s.WidthD - (s.Segments - 1 - i)
-		bits += selectPrice(k, s.WidthM-s.Shift[i]) + selectPrice(1, w)
-		if l.Joint {
-			bits += pieces * selectPrice(2, w)
-		}
+	return append(append(l.Cmp.Ints(), l.Spline.Ints()...), joint)
+}
+
+// InverseLayoutOf reads what Ints returns, or the zero value of nothing. Whether it
+// suits an inverse is checked with it.
+func InverseLayoutOf(v []int) (l InverseLayout, err error) {
+	if len(v) == 0 {
+		return l, nil
 	}
-	return bits, rounds
+	if len(v) != 5 || v[4] < 0 || v[4] > 1 {
+		return l, fmt.Errorf("layout %v: want two numbers for the comparison, two for the spline's, and 1 if its pieces are selected and shifted at once", v)
+	}
+	if l.Cmp, err = CmpLayoutOf(v[:2]); err == nil {
+		l.Spline, err = CmpLayoutOf(v[2:4])
+	}
+	l.Joint = v[4] == 1
+	return l, err
+}
+
+// check says whether l is in the table for an inverse.
+func (l InverseLayout) check(s InverseSteps) error {
+	keep := 0
+	if len(s.Cuts) > 0 {
+		keep = s.Keep
+	}
+	if err := l.Cmp.check(keep, true); err != nil {
+		return err
+	}
+	if l.Joint && (!s.EndsLocally() || s.Segments < 2) {
+		return fmt.Errorf("layout: the spline's pieces cannot be selected and shifted at once, since what follows is not local")
+	}
+	return nil
+}
+
+// String is the layout for people.
+func (l InverseLayout) String() string {
+	text := fmt.Sprintf("%v, spline %v", l.Cmp, l.Spline)
+	if l.Joint {
+		text += ", shifted at once"
+	}
+	return text
 }
 
 // SquareWidth is the width to which p needs x²: factors of two that all

@@ -72,6 +72,8 @@ type Piecewise struct {
 	// NonPositive promises that the input is at most 0, as a value minus the
 	// largest of its row is: the open last piece then ends there.
 	NonPositive bool
+
+	Layout CmpLayout // of the comparisons
 }
 
 // HasQuadratic says whether any piece is quadratic.
@@ -214,6 +216,13 @@ func (p Piecewise) check() error {
 		}
 	} else if p.Keep != 0 || p.Drop != 0 {
 		return fmt.Errorf("keep %d and drop %d without any cut: want 0", p.Keep, p.Drop)
+	}
+	keep := 0
+	if k > 0 {
+		keep = p.Keep
+	}
+	if err := p.Layout.check(keep, false); err != nil {
+		return err
 	}
 	lo, hi := p.Domain()
 	for i, c := range p.Cuts {

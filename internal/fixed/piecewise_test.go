@@ -149,14 +149,14 @@ func TestTerms(t *testing.T) {
 
 func TestInverse(t *testing.T) {
 	for _, v := range []Inverse{
-		{Recip, Format{24, 12}, 11, 20, Format{17, 12}},
-		{Recip, Format{32, 12}, 12, 13, Format{16, 12}},
-		{Recip, Format{20, 4}, 3, 12, Format{24, 16}},
-		{Recip, Format{48, 24}, 23, 40, Format{24, 16}},
-		{Rsqrt, Format{28, 12}, 4, 22, Format{20, 10}},
-		{Rsqrt, Format{28, 13}, 4, 22, Format{20, 10}},
-		{Rsqrt, Format{50, 24}, 14, 34, Format{20, 10}},
-		{Rsqrt, Format{14, 3}, 0, 9, Format{20, 12}},
+		{Recip, Format{24, 12}, 11, 20, Format{17, 12}, InverseLayout{}},
+		{Recip, Format{32, 12}, 12, 13, Format{16, 12}, InverseLayout{}},
+		{Recip, Format{20, 4}, 3, 12, Format{24, 16}, InverseLayout{}},
+		{Recip, Format{48, 24}, 23, 40, Format{24, 16}, InverseLayout{}},
+		{Rsqrt, Format{28, 12}, 4, 22, Format{20, 10}, InverseLayout{}},
+		{Rsqrt, Format{28, 13}, 4, 22, Format{20, 10}, InverseLayout{}},
+		{Rsqrt, Format{50, 24}, 14, 34, Format{20, 10}, InverseLayout{}},
+		{Rsqrt, Format{14, 3}, 0, 9, Format{20, 12}, InverseLayout{}},
 	} {
 		if err := v.Check(); err != nil {
 			t.Errorf("%+v: %v", v, err)
@@ -187,12 +187,12 @@ func TestInverse(t *testing.T) {
 // TestInverseBounded: no input from 0 on gives a negative result or a huge one.
 func TestInverseBounded(t *testing.T) {
 	for _, v := range []Inverse{
-		{Recip, Format{24, 12}, 11, 20, Format{17, 12}},
-		{Recip, Format{20, 4}, 3, 12, Format{24, 16}},
-		{Rsqrt, Format{28, 12}, 4, 22, Format{20, 10}},
-		{Rsqrt, Format{28, 13}, 4, 22, Format{20, 10}},
-		{Rsqrt, Format{24, 17}, 12, 20, Format{27, 9}},
-		{Rsqrt, Format{14, 3}, 0, 9, Format{20, 12}},
+		{Recip, Format{24, 12}, 11, 20, Format{17, 12}, InverseLayout{}},
+		{Recip, Format{20, 4}, 3, 12, Format{24, 16}, InverseLayout{}},
+		{Rsqrt, Format{28, 12}, 4, 22, Format{20, 10}, InverseLayout{}},
+		{Rsqrt, Format{28, 13}, 4, 22, Format{20, 10}, InverseLayout{}},
+		{Rsqrt, Format{24, 17}, 12, 20, Format{27, 9}, InverseLayout{}},
+		{Rsqrt, Format{14, 3}, 0, 9, Format{20, 12}, InverseLayout{}},
 	} {
 		s, err := v.Steps()
 		if err != nil {
@@ -217,13 +217,13 @@ func TestInverseBounded(t *testing.T) {
 
 func TestInverseCheck(t *testing.T) {
 	for _, v := range []Inverse{
-		{Recip, Format{24, 12}, 11, 24, Format{16, 12}}, // hi beyond the width
-		{Recip, Format{24, 12}, 12, 12, Format{16, 12}},
-		{Recip, Format{24, 12}, -1, 12, Format{16, 12}},
-		{Recip, Format{24, 12}, 0, 12, Format{16, 12}}, // result too wide
-		{7, Format{24, 12}, 11, 12, Format{16, 12}},
-		{Recip, Format{65, 12}, 11, 12, Format{16, 12}},
-		{Recip, Format{24, 12}, 11, 12, Format{16, 63}},
+		{Recip, Format{24, 12}, 11, 24, Format{16, 12}, InverseLayout{}}, // hi beyond the width
+		{Recip, Format{24, 12}, 12, 12, Format{16, 12}, InverseLayout{}},
+		{Recip, Format{24, 12}, -1, 12, Format{16, 12}, InverseLayout{}},
+		{Recip, Format{24, 12}, 0, 12, Format{16, 12}, InverseLayout{}}, // result too wide
+		{7, Format{24, 12}, 11, 12, Format{16, 12}, InverseLayout{}},
+		{Recip, Format{65, 12}, 11, 12, Format{16, 12}, InverseLayout{}},
+		{Recip, Format{24, 12}, 11, 12, Format{16, 63}, InverseLayout{}},
 	} {
 		if v.Check() == nil {
 			t.Errorf("%+v passed", v)

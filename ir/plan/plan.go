@@ -155,6 +155,16 @@ func CheckOp(op *ir.Op) error {
 	case "fx.mul":
 		_, err := Product(op)
 		return err
+	case "fx.cmp":
+		_, err := Comparison(op)
+		return err
+	case "fx.max":
+		o, stated, err := Tournament(op)
+		if err == nil {
+			x := op.Args[0].Type()
+			_, err = fixed.NewMaxLayout(x.Last(), x.Elem.Width, o, stated)
+		}
+		return err
 	case "fx.trunc", "fx.extend":
 		return fixed.CheckTrunc(op.Args[0].Type().Elem.Width, op.Attrs.Int("bits", 0), op.Results[0].Type.Elem.Width)
 	case "fx.add_const", "fx.add_mask":
@@ -216,7 +226,7 @@ func Piecewise(op *ir.Op) (fixed.Piecewise, error) {
 		Keep: op.Attrs.Int("keep", 0), Drop: op.Attrs.Int("drop", 0),
 		WidthAcc: op.Attrs.Int("width_acc", 0), FracAcc: op.Attrs.Int("frac_acc", 0),
 		MidFrac: op.Attrs.Int("mid_frac", 0), WidthLin: op.Attrs.Int("width_lin", 0),
-		NonPositive: op.Attrs.Bool("nonpositive"),
+		NonPositive: op.Attrs.Bool("nonpositive"), Layout: op.Attrs.Ints("layout"),
 	}
 	return a.Piecewise(format(op.Args[0].Type()), format(op.Results[0].Type))
 }
@@ -238,6 +248,31 @@ func SetPiecewise(attrs *ir.Attrs, p fixed.Piecewise) {
 	}
 }
 
+// Comparison is how a cmp op of fx or ot compares, checked.
+func Comparison(op *ir.Op) (fixed.CmpOpts, error) {
+	o, err := comparison(op)
+	if err == nil {
+		o.Layout, err = fixed.CmpLayoutOf(op.Attrs.Ints("layout"))
+	}
+	if err != nil {
+		return o, err
+	}
+	return o.Resolve(op.Args[0].Type().Elem.Width)
+}
+
+// Tournament is how a max op of fx or ot compares, and the layout that it states,
+// which fixed.NewMaxLayout reads.
+func Tournament(op *ir.Op) (fixed.CmpOpts, []int, error) {
+	o, err := comparison(op)
+	return o, op.Attrs.Ints("layout"), err
+}
+
+func comparison(op *ir.Op) (fixed.CmpOpts, error) {
+	width := op.Args[0].Type().Elem.Width
+	o := fixed.CmpOpts{Keep: op.Attrs.Int("keep", width), Drop: op.Attrs.Int("drop", 0)}
+	return o.Resolve(width)
+}
+
 // Inverse is the specification of a recip or rsqrt op of fx or ot, unchecked:
 // call its Check or Steps.
 func Inverse(op *ir.Op) (fixed.Inverse, error) {
@@ -252,5 +287,7 @@ func Inverse(op *ir.Op) (fixed.Inverse, error) {
 	default:
 		return v, fmt.Errorf("%s is neither recip nor rsqrt", op.Name)
 	}
-	return v, nil
+	var err error
+	v.Layout, err = fixed.InverseLayoutOf(op.Attrs.Ints("layout"))
+	return v, err
 }

@@ -119,6 +119,39 @@ func TestOpened(t *testing.T) {
 	}
 }
 
+// Layouts that are not in the tables are refused, at either party.
+func TestLayouts(t *testing.T) {
+	x := ir.ShareType(ir.FxElem(20, 8), 2, 5)
+	op := func(name string, result ir.Type, attrs ...any) *ir.Op {
+		return &ir.Op{Name: name, Args: []ir.Arg{{Value: &ir.Value{Name: "x", Type: x}}}, Results: []*ir.Value{{Name: "y", Type: result}}, Attrs: ir.A(attrs...)}
+	}
+	for _, c := range []struct {
+		op        *ir.Op
+		good, bad [][]int
+	}{
+		{op("ot.cmp", x, "cuts", []int64{3}, "keep", 9), [][]int{{2, 0}, {2, 1}, {8, 0}}, [][]int{{1, 0}, {2, 2}, {9, 0}, {5, 1}, {2}, {2, 3}, {1 << 40, 0}, {-2, 0}}},
+		{op("ot.piecewise", x, "cuts", []int64{3}, "pieces", [][]int64{{0}, {1, 0}}, "keep", 9, "width_lin", 11), [][]int{{2, 0}, {3, 1}}, [][]int{{1, 0}, {2, 2}, {9, 0}}},
+		{op("ot.max", x.WithShape(2, 1), "keep", 9), [][]int{{4, 2, 0, 2, 2, 2}, {3, 2, 1, 2, 8, 0}}, [][]int{{4, 2, 0}, {5, 2, 0}, {2, 2, 0}, {3, 2, 2, 2, 2, 0}, {4, 2, 0, 2, 2, 2, 2, 2, 0}, {4, 2, 0, 2, 2}}},
+		{op("ot.recip", x, "lo", 4, "hi", 9), [][]int{{2, 2, 1, 0, 0}, {2, 0, 2, 1, 0}}, [][]int{{2, 2, 2, 2, 0}, {2, 2}, {2, 2, 1, 0, 2}, {30, 0, 1, 0, 0}, {2, 2, 9, 0, 0}}},
+	} {
+		if err := CheckOp(c.op); err != nil {
+			t.Fatalf("%s: %v", c.op.Name, err)
+		}
+		for _, l := range c.good {
+			c.op.Attrs.Set("layout", l)
+			if err := CheckOp(c.op); err != nil {
+				t.Errorf("%s %v: %v", c.op.Name, l, err)
+			}
+		}
+		for _, l := range c.bad {
+			c.op.Attrs.Set("layout", l)
+			if err := CheckOp(c.op); err == nil || !strings.Contains(err.Error(), "layout") {
+				t.Errorf("%s %v: error %v", c.op.Name, l, err)
+			}
+		}
+	}
+}
+
 func TestPiecewiseRoundTrip(t *testing.T) {
 	p := fixed.Piecewise{
 		In: fixed.Format{Width: 20, Frac: 8}, Out: fixed.Format{Width: 20, Frac: 10}, Cuts: []int64{-400, 400}, Keep: 12, Drop: 4,

@@ -145,8 +145,8 @@ func (p *Party) Mul(x share.Arith, v []uint64, vbits int) (share.Arith, error) {
 	return c.arith, c.err
 }
 
-// Max is the ideal twin of ot's.
-func (p *Party) Max(x share.Arith, o fixed.CmpOpts) (share.Arith, error) {
+// Max is the ideal twin of ot's. The layout changes nothing.
+func (p *Party) Max(x share.Arith, o fixed.CmpOpts, stated []int) (share.Arith, error) {
 	o, err := o.Resolve(x.Width)
 	if err != nil {
 		return share.Arith{}, fmt.Errorf("ideal: max: %v: %w", x, err)
@@ -154,6 +154,9 @@ func (p *Party) Max(x share.Arith, o fixed.CmpOpts) (share.Arith, error) {
 	rows, cols := tensor.Last(x.Shape)
 	if len(x.Shape) == 0 || cols == 0 {
 		return share.Arith{}, fmt.Errorf("ideal: max: %v: want a last axis with at least one element", x)
+	}
+	if _, err := fixed.NewMaxLayout(cols, x.Width, o, stated); err != nil {
+		return share.Arith{}, fmt.Errorf("ideal: max: %v: %w", x, err)
 	}
 	shape := slices.Clone(x.Shape)
 	shape[len(shape)-1] = 1

@@ -55,6 +55,7 @@ func cases(n int, rng *prg.PRG) []protocolCase {
 		{[]int64{0}, fixed.CmpOpts{Keep: 6, Drop: 2}},
 		{[]int64{-9, 7}, fixed.CmpOpts{Keep: 11}},
 		{[]int64{-9, 7, 100}, fixed.CmpOpts{Keep: 20}},
+		{[]int64{-9, 7}, fixed.CmpOpts{Keep: 12, Layout: fixed.CmpLayout{Count: 3, Join: fixed.Table}}},
 	} {
 		add(fmt.Sprintf("cmp %d cuts keep %d drop %d", len(c.cuts), c.o.Keep, c.o.Drop), one(values(n, 20, 7), 20),
 			func(p protocols, party int, in []halves, _ bools) ([]uint64, int, error) {
@@ -64,7 +65,7 @@ func cases(n int, rng *prg.PRG) []protocolCase {
 					v[i] = uint64(x)
 				}
 				return v, 1, err
-			}, cost.CmpCost(n, c.o.Keep, len(c.cuts)))
+			}, cost.CmpCost(n, c.o.Keep, len(c.cuts), c.o.Layout))
 	}
 	bit := make([]uint8, n)
 	for i := range bit {
@@ -123,12 +124,22 @@ func cases(n int, rng *prg.PRG) []protocolCase {
 			}), cost.MulCost(n, c.cols, c.l, c.vbits))
 	}
 	for _, c := range []struct {
-		cols int
-		o    fixed.CmpOpts
-	}{{1, fixed.CmpOpts{Keep: 9}}, {5, fixed.CmpOpts{Keep: 9}}, {8, fixed.CmpOpts{Keep: 6, Drop: 3}}, {13, fixed.CmpOpts{Keep: 14}}, {3, fixed.CmpOpts{Keep: 16}}} {
+		cols   int
+		o      fixed.CmpOpts
+		stated []int
+	}{
+		{1, fixed.CmpOpts{Keep: 9}, nil},
+		{5, fixed.CmpOpts{Keep: 9}, nil},
+		{8, fixed.CmpOpts{Keep: 6, Drop: 3}, nil},
+		{13, fixed.CmpOpts{Keep: 14}, []int{2, 2, 2, 4, 4, 1, 2, 3, 0}},
+		{3, fixed.CmpOpts{Keep: 16}, []int{3, 4, 1}},
+	} {
+		price, err := cost.MaxCost(n, c.cols, 16, c.o, c.stated)
+		if err != nil {
+			panic(err)
+		}
 		add(fmt.Sprintf("max of %d keep %d", c.cols, c.o.Keep), one(values(n*c.cols, 16, 7), 16, n, c.cols),
-			ari(func(p protocols, party int, x share.Arith) (share.Arith, error) { return p.Max(x, c.o) }),
-			cost.MaxCost(n, c.cols, 16, c.o))
+			ari(func(p protocols, party int, x share.Arith) (share.Arith, error) { return p.Max(x, c.o, c.stated) }), price)
 	}
 	for _, name := range []string{"gelu", "relu", "shifted linear", "quadratic everywhere", "no cut", "exp", "gelu from a line"} {
 		f := specs[name]
@@ -136,7 +147,11 @@ func cases(n int, rng *prg.PRG) []protocolCase {
 			ari(func(p protocols, party int, x share.Arith) (share.Arith, error) { return p.Piecewise(x, f) }),
 			cost.PiecewiseCost(n, f))
 	}
-	for _, v := range inverses {
+	for i, v := range inverses {
+		v.Layout = inverseLayouts[i%len(inverseLayouts)]
+		if v.Check() != nil {
+			v.Layout = fixed.InverseLayout{}
+		}
 		c, err := cost.InverseCost(n, v)
 		if err != nil {
 			panic(err)

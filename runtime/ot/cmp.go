@@ -14,14 +14,15 @@ type comparison struct {
 	n, k   int      // elements, cuts
 	low    []uint64 // client [n], server [n, k]: kept bits but the top one
 	top    []uint8  // [n, k] this party's half of the sign's linear part
-	layout fixed.CmpLayout
+	digits []int
+	how    fixed.Join
 	words  [][]uint64 // by digit, [n]: shares of greater and equal bits
 }
 
 // startCmp prepares the comparison of x, of width l, with k cuts, which only
 // the server gives.
-func (p *Protocol) startCmp(x []uint64, l int, cuts []int64, k int, o CmpOpts, layout fixed.CmpLayout) *comparison {
-	c := &comparison{p: p, n: len(x), k: k, layout: layout}
+func (p *Protocol) startCmp(x []uint64, l int, cuts []int64, k int, o CmpOpts) *comparison {
+	c := &comparison{p: p, n: len(x), k: k, digits: o.Layout.Digits(o.Keep), how: o.Layout.Join}
 	m := o.Keep - 1
 	c.top = make([]uint8, c.n*k)
 	if p.server() {
@@ -44,7 +45,7 @@ func (p *Protocol) startCmp(x []uint64, l int, cuts []int64, k int, o CmpOpts, l
 			c.low[i] = z & (z2k.Mask(o.Keep) >> 1)
 		}
 	}
-	for range layout.Digits {
+	for range c.digits {
 		c.words = append(c.words, make([]uint64, c.n))
 	}
 	return c
@@ -54,7 +55,7 @@ func (p *Protocol) startCmp(x []uint64, l int, cuts []int64, k int, o CmpOpts, l
 func (c *comparison) ots() []ots {
 	var all []ots
 	shift := 0
-	for i, b := range c.layout.Digits {
+	for i, b := range c.digits {
 		if c.n*c.k > 0 {
 			l := &leaves{n: c.n, b: b, shift: shift, cuts: c.k, equal: i > 0, dst: c.words[i]}
 			if c.p.server() {
@@ -94,7 +95,7 @@ func (c *comparison) nodes() [][]uint64 {
 
 // result joins the leaves and returns this party's halves of the bits, [n, k].
 func (c *comparison) result() ([]uint8, error) {
-	if c.layout.Table {
+	if c.how == fixed.Table {
 		return c.tableResult()
 	}
 	nodes := c.nodes()
@@ -172,7 +173,7 @@ func joined(count int) (truth uint64) {
 // unjoined returns the whole index of each bit, its linear part included, for a
 // selection of as many bits as selectorBits says by the function selects.
 func (c *comparison) unjoined(index []uint64) []uint64 {
-	k := c.layout.TableBits()
+	k := fixed.TableBits(len(c.digits))
 	out := make([]uint64, len(index))
 	for i, v := range index {
 		out[i] = v | uint64(c.top[i])<<k
@@ -194,7 +195,7 @@ type joining struct {
 // join starts it with the comparison's index, sent by the server.
 func (c *comparison) join(index []uint64) *joining {
 	j := &joining{top: c.top, out: make([]uint64, len(index))}
-	j.l = &lookups{n: len(index), b: c.layout.TableBits(), width: 1, xor: true, truth: joined(len(c.layout.Digits)), bits: index, dst: j.out}
+	j.l = &lookups{n: len(index), b: fixed.TableBits(len(c.digits)), width: 1, xor: true, truth: joined(len(c.digits)), bits: index, dst: j.out}
 	if c.p.server() {
 		j.l.c = make([]uint64, len(index))
 		for i := range j.l.c {
@@ -245,7 +246,7 @@ func (c *comparison) tableResult() ([]uint8, error) {
 //  4. A tree joins digits: (g, e) = (g_h ⊕ e_h·g_l, e_h·e_l), both products with
 //     one COT each way, since they share e_h. The lowest digits need no e. Or
 //     one 1-of-2^b OT joins them all, whose choice is the client's half of all
-//     greater and equal bits (fixed.CmpLayout says which).
+//     greater and equal bits (o.Layout says which).
 //
 // The result has x's shape with n appended. Reference: CrypTFlow2, section 3
 // (millionaires' protocol), for steps 2 to 4. Cost: cost.CmpCost.
@@ -260,12 +261,7 @@ func (p *Protocol) Cmp(x share.Arith, cuts []int64, n int, o CmpOpts) (share.Boo
 	if n < 0 || n > fixed.MaxCuts || p.server() && len(cuts) != n || !p.server() && cuts != nil {
 		return share.Bool{}, fmt.Errorf("cmp: %d cuts of %d: want at most %d, all given by the server and none by the client", len(cuts), n, fixed.MaxCuts)
 	}
-	return p.cmp(x, cuts, n, o, fixed.LayoutCmp(len(x.V), n, o.Keep))
-}
-
-// cmp is Cmp in a given layout.
-func (p *Protocol) cmp(x share.Arith, cuts []int64, n int, o CmpOpts, layout fixed.CmpLayout) (share.Bool, error) {
-	c := p.startCmp(x.V, x.Width, cuts, n, o, layout)
+	c := p.startCmp(x.V, x.Width, cuts, n, o)
 	if all := c.ots(); len(all) > 0 {
 		if err := p.exchange(p.serverSends(all...)); err != nil {
 			return share.Bool{}, fmt.Errorf("cmp: %w", err)

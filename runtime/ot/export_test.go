@@ -3,7 +3,6 @@ package ot
 import (
 	"nimbus/internal/fixed"
 	"nimbus/internal/kernel"
-	"nimbus/runtime/share"
 )
 
 // noMasks is a hash that hides nothing.
@@ -17,11 +16,6 @@ func (p *Protocol) DropMasks() { p.hash = noMasks{} }
 
 // Prefill fills the pools.
 func (p *Protocol) Prefill(s, r int) error { return p.corr.Prefill(s, r) }
-
-// CmpAs is Cmp in a given layout.
-func (p *Protocol) CmpAs(x share.Arith, cuts []int64, n int, o CmpOpts, l fixed.CmpLayout) (share.Bool, error) {
-	return p.cmp(x, cuts, n, o, l)
-}
 
 // Lookup returns this party's halves of F(bits)·c mod 2^width, c being this
 // party's half of a share, or of one bit by XOR, sent by the server.

@@ -32,7 +32,7 @@ func (p *Protocol) Recip(x share.Arith, v fixed.Inverse) (share.Arith, error) {
 //     turn.
 //  5. truncation into Out
 //
-// fixed.LayoutInverse says what is merged and joint. Cost: cost.InverseCost.
+// v.Layout says what is merged and joint. Cost: cost.InverseCost.
 func (p *Protocol) Rsqrt(x share.Arith, v fixed.Inverse) (share.Arith, error) {
 	return p.inverse(x, v, fixed.Rsqrt)
 }
@@ -59,9 +59,7 @@ func (p *Protocol) inverse(x share.Arith, v fixed.Inverse, kind fixed.InverseKin
 }
 
 func (p *Protocol) inverseSteps(x []uint64, width int, s fixed.InverseSteps) ([]uint64, error) {
-	n, k := len(x), len(s.Cuts)
-
-	layout := fixed.LayoutInverse(n, s)
+	k := len(s.Cuts)
 
 	// 1.
 	var cuts []int64
@@ -72,7 +70,7 @@ func (p *Protocol) inverseSteps(x []uint64, width int, s fixed.InverseSteps) ([]
 	var first []ots
 	var cmp *comparison
 	if k > 0 {
-		cmp = p.startCmp(x, width, cuts, k, CmpOpts{Keep: s.Keep, Drop: s.Drop}, layout.Cmp)
+		cmp = p.startCmp(x, width, cuts, k, CmpOpts{Keep: s.Keep, Drop: s.Drop, Layout: s.Layout.Cmp})
 		first = append(first, cmp.ots()...)
 	}
 	first = append(first, ext.ots()...)
@@ -83,7 +81,7 @@ func (p *Protocol) inverseSteps(x []uint64, width int, s fixed.InverseSteps) ([]
 	}
 
 	// 2.
-	m, bits, err := p.normalise(ext.result(), cmp, layout.Merged, s)
+	m, bits, err := p.normalise(ext.result(), cmp, s)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +99,7 @@ func (p *Protocol) inverseSteps(x []uint64, width int, s fixed.InverseSteps) ([]
 
 	// 3 and 4.
 	var d []uint64
-	if layout.Joint {
+	if s.Layout.Joint {
 		d, err = p.splineShifted(wide.result(), bits, s)
 	} else {
 		var y []uint64
@@ -128,7 +126,7 @@ func (p *Protocol) inverseSteps(x []uint64, width int, s fixed.InverseSteps) ([]
 
 // normalise returns this party's half of m, not reduced, and of the bits of the
 // segments but the first, [segments-1][n].
-func (p *Protocol) normalise(x []uint64, cmp *comparison, merged bool, s fixed.InverseSteps) (m []uint64, bits [][]uint8, err error) {
+func (p *Protocol) normalise(x []uint64, cmp *comparison, s fixed.InverseSteps) (m []uint64, bits [][]uint8, err error) {
 	n, k := len(x), len(s.Cuts)
 	m = make([]uint64, n)
 	for e, a := range x {
@@ -139,6 +137,7 @@ func (p *Protocol) normalise(x []uint64, cmp *comparison, merged bool, s fixed.I
 	}
 	var index, whole []uint64
 	var all []uint8
+	merged := s.Layout.Cmp.Join == fixed.Selection
 	if merged {
 		index = cmp.index()
 		whole = cmp.unjoined(index)
@@ -153,7 +152,7 @@ func (p *Protocol) normalise(x []uint64, cmp *comparison, merged bool, s fixed.I
 			c.x[e] = -factor * a
 		}
 		if merged {
-			c.index, c.k, c.truth = column(whole, i, k), cmp.layout.TableBits()+1, selects
+			c.index, c.k, c.truth = column(whole, i, k), fixed.TableBits(len(cmp.digits))+1, selects
 		} else {
 			c.b = column(all, i, k)
 		}

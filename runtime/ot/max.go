@@ -11,11 +11,11 @@ import (
 
 // Max finds the largest element along the last axis, which becomes 1.
 //
-//	[max_j x_j]_A ← Max([x]_A)
+//	[max_j x_j]_A ← Max([x]_A)      layout as fixed.NewMaxLayout reads it
 //
 // exact with Drop = 0, otherwise at most ceil(log2 n)·2^Drop too small; the
 // result is always one of the elements. All differences must lie in the range
-// that CmpOpts states. A tournament whose levels fixed.LayoutMax chooses, on
+// that CmpOpts states. A tournament whose levels the layout gives, on
 // y_j = x_j − x_1 in a ring of Keep+Drop+1 bits:
 //
 //  1. All pairs i < j of a group of 2 to 4 neighbours are compared at once,
@@ -27,7 +27,7 @@ import (
 //     may leave its comparison's digits unjoined, and have them as the index.
 //
 // An element without neighbour passes. Cost: cost.MaxCost.
-func (p *Protocol) Max(x share.Arith, o CmpOpts) (share.Arith, error) {
+func (p *Protocol) Max(x share.Arith, o CmpOpts, stated []int) (share.Arith, error) {
 	if err := check("max", x); err != nil {
 		return share.Arith{}, err
 	}
@@ -35,17 +35,20 @@ func (p *Protocol) Max(x share.Arith, o CmpOpts) (share.Arith, error) {
 	if err != nil {
 		return share.Arith{}, fmt.Errorf("max: %v: %w", x, err)
 	}
-	rows, cols := tensor.Last(x.Shape)
+	_, cols := tensor.Last(x.Shape)
 	if len(x.Shape) == 0 || cols == 0 {
 		return share.Arith{}, fmt.Errorf("max: %v: want a last axis with at least one element", x)
 	}
-	layout := fixed.LayoutMax(rows, cols, x.Width, o)
+	layout, err := fixed.NewMaxLayout(cols, x.Width, o, stated)
+	if err != nil {
+		return share.Arith{}, fmt.Errorf("max: %v: %w", x, err)
+	}
 	cur := make([]uint64, len(x.V))
 	for i, v := range x.V {
 		cur[i] = (v - x.V[i/cols*cols]) & z2k.Mask(layout.Width)
 	}
 	for i, l := range layout.Levels {
-		m := maxLevel{p: p, MaxLevel: l, rows: rows, width: layout.Width, x: cur}
+		m := maxLevel{p: p, MaxLevel: l, rows: len(x.V) / cols, width: layout.Width, x: cur}
 		if i == len(layout.Levels)-1 {
 			m.extend = x.Width
 		}
@@ -89,7 +92,8 @@ func (m *maxLevel) run(o CmpOpts) ([]uint64, error) {
 	if m.p.server() {
 		cut = []int64{0}
 	}
-	cmp := m.p.startCmp(d, m.width, cut, 1, o, m.Cmp)
+	o.Layout = m.Cmp
+	cmp := m.p.startCmp(d, m.width, cut, 1, o)
 	first := cmp.ots()
 	var ext *truncation
 	if m.extend > m.width {
@@ -104,7 +108,7 @@ func (m *maxLevel) run(o CmpOpts) ([]uint64, error) {
 	if ext != nil {
 		m.x, m.width = ext.result(), m.extend
 	}
-	if m.Merged {
+	if m.Cmp.Join == fixed.Selection {
 		return m.winners(cmp.unjoined(cmp.index()))
 	}
 	bits, err := cmp.result()
@@ -129,7 +133,7 @@ func (m *maxLevel) winners(bits []uint64) ([]uint64, error) {
 			continue
 		}
 		s := selection{width: m.width, k: m.Selector(g), truth: both(g - 1), index: []uint64{}}
-		if m.Merged {
+		if m.Cmp.Join == fixed.Selection {
 			s.truth = selects
 		}
 		sizes, sel = append(sizes, g), append(sel, s)

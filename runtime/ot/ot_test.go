@@ -2,6 +2,7 @@ package ot_test
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"testing"
 
@@ -294,7 +295,9 @@ func TestMax(t *testing.T) {
 					x[i] = z2k.FromInt(int64(rng.Uint64()%1000)-500, l)
 				}
 				h := split(rng, x, l, 2, 3, cols)
-				out := arith(run, func(p protocols, party int) (share.Arith, error) { return p.Max(h[party], o) })
+				full, _ := o.Resolve(l)
+				stated := anyMax(rng, cols, full)
+				out := arith(run, func(p protocols, party int) (share.Arith, error) { return p.Max(h[party], o, stated) })
 				if !slices.Equal(out[0].Shape, []int{2, 3, 1}) {
 					t.Fatalf("shape %v", out[0].Shape)
 				}
@@ -303,7 +306,7 @@ func TestMax(t *testing.T) {
 					best := z2k.Signed(fixed.Max(row, l, 0), l)
 					slack := int64(0)
 					if o.Drop > 0 {
-						slack = int64(fixed.Levels(cols)) << o.Drop
+						slack = int64(bits.Len(uint(cols-1))) << o.Drop
 					}
 					v := z2k.Signed(got, l)
 					if v > best || v < best-slack || !slices.Contains(row, got) || exact && got != fixed.Max(row, l, o.Drop) {
@@ -315,15 +318,15 @@ func TestMax(t *testing.T) {
 	})
 }
 
-// TestMaxTies has every row of one to four values of two bits, and long rows
-// whose layouts have levels of all kinds.
+// TestMaxTies has every row of one to four values of two bits in every layout of
+// the first level, and long rows with levels of all kinds.
 func TestMaxTies(t *testing.T) {
 	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
 		rng := prg.New(seed(18))
-		check := func(x []uint64, rows, cols, l int, o fixed.CmpOpts) {
+		check := func(x []uint64, rows, cols, l int, o fixed.CmpOpts, stated []int) {
 			t.Helper()
 			h := split(rng, x, l, rows, cols)
-			out := arith(run, func(p protocols, party int) (share.Arith, error) { return p.Max(h[party], o) })
+			out := arith(run, func(p protocols, party int) (share.Arith, error) { return p.Max(h[party], o, stated) })
 			for r, got := range out.open() {
 				row := x[r*cols : (r+1)*cols]
 				if want := fixed.Max(row, l, 0); got != want {
@@ -343,7 +346,11 @@ func TestMaxTies(t *testing.T) {
 				for i := range x {
 					v[i] = z2k.FromInt(z2k.Signed(x[i], 2), l)
 				}
-				check(v, 1<<(2*cols), cols, l, fixed.CmpOpts{Keep: 3})
+				o := fixed.CmpOpts{Keep: 3}
+				check(v, 1<<(2*cols), cols, l, o, nil)
+				for _, first := range fixed.MaxLevels(cols, o) {
+					check(v, 1<<(2*cols), cols, l, o, append(first.Ints(), anyMax(rng, first.Winners(), o)...))
+				}
 			}
 		}
 		for _, c := range []struct{ rows, cols, keep int }{{1, 128, 14}, {3, 37, 14}, {40, 33, 9}, {700, 21, 16}} {
@@ -351,7 +358,10 @@ func TestMaxTies(t *testing.T) {
 			for i := range x {
 				x[i] = z2k.FromInt(int64(rng.Uint64()&z2k.Mask(c.keep-1))-1<<(c.keep-2), 26)
 			}
-			check(x, c.rows, c.cols, 26, fixed.CmpOpts{Keep: c.keep})
+			o := fixed.CmpOpts{Keep: c.keep}
+			for range 3 {
+				check(x, c.rows, c.cols, 26, o, anyMax(rng, c.cols, o))
+			}
 		}
 	})
 }
@@ -361,14 +371,11 @@ func TestLayouts(t *testing.T) {
 	x, client := pairs(5)
 	h := given(x, client, 5)
 	cuts := []int64{-3, 0, 2}
-	layouts := []fixed.CmpLayout{
-		{Digits: []int{4}}, {Digits: []int{2, 2}}, {Digits: []int{2, 1, 1}}, {Digits: []int{1, 1, 1, 1}},
-		{Digits: []int{2, 2}, Table: true}, {Digits: []int{2, 1, 1}, Table: true}, {Digits: []int{1, 1, 1, 1}, Table: true},
-	}
-	var out [7]bools
+	layouts := append(fixed.CmpLayouts(5, false), fixed.CmpLayout{})
+	out := make([]bools, len(layouts))
 	real(t, 24, func(p *ot.Protocol, party int) (err error) {
 		for i, l := range layouts {
-			out[i][party], err = p.CmpAs(h[party], onlyServer(party, cuts), len(cuts), fixed.CmpOpts{Keep: 5}, l)
+			out[i][party], err = p.Cmp(h[party], onlyServer(party, cuts), len(cuts), fixed.CmpOpts{Keep: 5, Layout: l})
 			if err != nil {
 				return err
 			}
@@ -430,10 +437,15 @@ func TestMisuse(t *testing.T) {
 	everywhere(t, func(t *testing.T, exact bool, run func(func(protocols, int) error)) {
 		run(func(p protocols, party int) error {
 			for name, f := range map[string]func() error{
-				"trunc":     func() error { _, err := p.Trunc(x[party], 15, 16); return err },
-				"square":    func() error { _, err := p.Square(x[party], 17, fixed.Bound{}); return err },
-				"keep":      func() error { _, err := p.Cmp(x[party], nil, 0, fixed.CmpOpts{Keep: 17}); return err },
-				"max":       func() error { _, err := p.Max(share.NewArith(16, 4, 0), fixed.CmpOpts{}); return err },
+				"trunc":  func() error { _, err := p.Trunc(x[party], 15, 16); return err },
+				"square": func() error { _, err := p.Square(x[party], 17, fixed.Bound{}); return err },
+				"keep":   func() error { _, err := p.Cmp(x[party], nil, 0, fixed.CmpOpts{Keep: 17}); return err },
+				"max":    func() error { _, err := p.Max(share.NewArith(16, 4, 0), fixed.CmpOpts{}, nil); return err },
+				"levels": func() error { _, err := p.Max(share.NewArith(16, 4, 9), fixed.CmpOpts{}, []int{5, 4, 0}); return err },
+				"layout": func() error {
+					_, err := p.Cmp(x[party], nil, 0, fixed.CmpOpts{Keep: 16, Layout: fixed.CmpLayout{Count: 2, Join: fixed.Tree}})
+					return err
+				},
 				"piecewise": func() error { _, err := p.Piecewise(x[party], fixed.Piecewise{}); return err },
 				"recip":     func() error { _, err := p.Recip(x[party], fixed.Inverse{Kind: fixed.Rsqrt}); return err },
 			} {

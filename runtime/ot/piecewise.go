@@ -108,7 +108,7 @@ func (p *Protocol) cutsAndSquare(x []uint64, f fixed.Piecewise) (x2 []uint64, bi
 	var first, back []ots // sent by the server, by the client
 	var cmp *comparison
 	if k > 0 {
-		cmp = p.startCmp(x, f.In.Width, cuts, k, CmpOpts{Keep: f.Keep, Drop: f.Drop}, fixed.LayoutCmp(n, k, f.Keep))
+		cmp = p.startCmp(x, f.In.Width, cuts, k, CmpOpts{Keep: f.Keep, Drop: f.Drop, Layout: f.Layout})
 		first = append(first, cmp.ots()...)
 	}
 	var sq *squaring

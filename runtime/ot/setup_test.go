@@ -26,7 +26,7 @@ type protocols interface {
 	Square(x share.Arith, outWidth int, within fixed.Bound) (share.Arith, error)
 	MulSS(x, y share.Arith, o fixed.ProductOpts) (share.Arith, error)
 	Mul(x share.Arith, v []uint64, vbits int) (share.Arith, error)
-	Max(x share.Arith, o fixed.CmpOpts) (share.Arith, error)
+	Max(x share.Arith, o fixed.CmpOpts, stated []int) (share.Arith, error)
 	Recip(x share.Arith, v fixed.Inverse) (share.Arith, error)
 	Rsqrt(x share.Arith, v fixed.Inverse) (share.Arith, error)
 	Piecewise(x share.Arith, f fixed.Piecewise) (share.Arith, error)
@@ -181,4 +181,14 @@ func pairs(l int) (x, client []uint64) {
 
 func asReal(f func(protocols, int) error) func(p *ot.Protocol, party int) error {
 	return func(p *ot.Protocol, party int) error { return f(p, party) }
+}
+
+// anyMax draws the levels of a tournament.
+func anyMax(rng *prg.PRG, cols int, o fixed.CmpOpts) (stated []int) {
+	for cols > 1 {
+		all := fixed.MaxLevels(cols, o)
+		l := all[rng.Uint64()%uint64(len(all))]
+		stated, cols = append(stated, l.Ints()...), l.Winners()
+	}
+	return stated
 }
