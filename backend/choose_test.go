@@ -141,7 +141,7 @@ func TestExtension(t *testing.T) {
 		cots int64
 		link string
 		want string
-	}{{1000, "", "softspoken8"}, {1 << 20, "", "ferret11"}, {1 << 30, "", "ferret11"}, {1 << 30, "20Mbps,50ms", "ferret12"}, {1 << 30, "1Mbps,50ms", "ferret13"}} {
+	}{{1000, "", "softspoken8"}, {1 << 20, "", "ferret11"}, {1 << 30, "", "ferret12"}, {1 << 30, "20Mbps,50ms", "ferret12"}, {1 << 30, "1Mbps,50ms", "ferret13"}} {
 		o := Options{}
 		if c.link != "" {
 			o.Profile = cost.DefaultProfile()

@@ -49,7 +49,10 @@ func help(w io.Writer, args []string) error {
 }
 
 func printUsage(w io.Writer, c *command) {
-	fmt.Fprintf(w, "usage: %s\n\n%s.\n", c.usage(), strings.ToUpper(c.short[:1])+c.short[1:])
+	fmt.Fprintf(w, "usage: %s\n", c.usage())
+	if c.short != "" { // bench-plan is bench's own
+		fmt.Fprintf(w, "\n%s.\n", strings.ToUpper(c.short[:1])+c.short[1:])
+	}
 	if c.long != "" {
 		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(c.long))
 	}

@@ -1,10 +1,10 @@
 package transporttest
 
 import (
-	"math/rand/v2"
 	"slices"
 	"sync"
 
+	"nimbus/internal/prg"
 	"nimbus/runtime/transport"
 )
 
@@ -15,7 +15,7 @@ var Manglings = []string{"flip", "bit", "noise", "truncate", "extend", "empty", 
 // Mangle is c, but that the n-th message that goes out, from 1 on and in whatever
 // lane, is mangled.
 func Mangle(c transport.Conn, n int, how string) transport.Conn {
-	return &mangler{c, &mangling{whole: c, left: n, how: how, rng: rand.New(rand.NewPCG(uint64(n), 1))}}
+	return &mangler{c, &mangling{whole: c, left: n, how: how, rng: prg.New(prg.Seed{byte(n), byte(n >> 8)})}}
 }
 
 type mangler struct {
@@ -26,7 +26,7 @@ type mangler struct {
 type mangling struct {
 	whole transport.Conn
 	how   string
-	rng   *rand.Rand
+	rng   *prg.PRG
 
 	mu   sync.Mutex
 	left int
@@ -61,12 +61,10 @@ func (m *mangler) Send(b []byte) error {
 		}
 	case "bit":
 		if len(b) > 0 {
-			b[m.rng.IntN(len(b))] ^= 1 << m.rng.IntN(8)
+			b[m.rng.Uint64()%uint64(len(b))] ^= 1 << (m.rng.Uint64() % 8)
 		}
 	case "noise":
-		for i := range b {
-			b[i] = byte(m.rng.Uint32())
-		}
+		m.rng.Read(b)
 	case "truncate":
 		b = b[:len(b)/2]
 	case "extend":
