@@ -10,7 +10,8 @@ import (
 // checkOpened refuses to open a product that was computed under encryption and of
 // which no low bits were dropped since. Its last bits are wrong by an error that
 // is linear in the key holder's secret, so who sees them learns of the key
-// (docs/threat-model.md, rounding). A reveal with the attribute undropped is
+// (docs/threat-model.md, rounding). The same holds for a product of shares that
+// rounds low bits away: its error depends on the shares. A reveal with the attribute undropped is
 // meant so.
 func checkOpened(m *ir.Module) []error {
 	noisy := map[*ir.Value]bool{} // through calls too, hence to the fixed point
@@ -30,7 +31,7 @@ func checkOpened(m *ir.Module) []error {
 				if callee = m.Func(op.Callee); op.Callee != "" && callee != nil {
 					ret = callee.Body[len(callee.Body)-1]
 				}
-				any := op.Dialect() == "he"
+				any := op.Dialect() == "he" || op.Name == "ot.mul_ss" && op.Attrs.Int("drop", 0) > 0
 				for i, a := range op.Args {
 					if a.Value == nil || !noisy[a.Value] {
 						continue
@@ -54,7 +55,7 @@ func checkOpened(m *ir.Module) []error {
 		for _, op := range f.Body {
 			if op.Name == "io.reveal" && noisy[op.Args[0].Value] && !op.Attrs.Bool("undropped") {
 				errs = append(errs, ir.Diagnostic{Pos: op.Pos, Func: f.Name, Op: op.Name, Msg: fmt.Sprintf(
-					"%s comes from a product under encryption and no bits were dropped from it: its errors tell of the key; end with a conversion to fewer fraction bits, or say undropped if that is meant", op.Args[0])})
+					"%s comes from a product whose last bits are wrong, and no bits were dropped from it: the errors tell of the key or of shares; end with a conversion to fewer fraction bits, or say undropped if that is meant", op.Args[0])})
 			}
 		}
 	}

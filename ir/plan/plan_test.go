@@ -110,6 +110,8 @@ func TestOpened(t *testing.T) {
 		{"ot.mul_ss %p, %p : ashare<4x4xfx30.16>", "30.16", "", false},
 		{"ot.square %p : ashare<4x4xfx30.16>", "30.16", "", false},
 		{"ot.square %x : ashare<4x4xfx30.8>", "30.8", "", true},
+		{"ot.mul_ss %x, %x : ashare<4x4xfx30.8>", "30.8", "", true},
+		{"ot.mul_ss %x, %x {drop = 2} : ashare<4x4xfx30.8>", "30.8", "", false},
 	} {
 		src := strings.NewReplacer("OP", c.op, "OUT", c.out, "MORE", c.more).Replace(text)
 		_, err := Parse("opened", src)
