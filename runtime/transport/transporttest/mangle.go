@@ -1,10 +1,11 @@
 package transporttest
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"slices"
 	"sync"
 
-	"nimbus/internal/prg"
 	"nimbus/runtime/transport"
 )
 
@@ -15,7 +16,7 @@ var Manglings = []string{"flip", "bit", "noise", "truncate", "extend", "empty", 
 // Mangle is c, but that the n-th message that goes out, from 1 on and in whatever
 // lane, is mangled.
 func Mangle(c transport.Conn, n int, how string) transport.Conn {
-	return &mangler{c, &mangling{whole: c, left: n, how: how, rng: prg.New(prg.Seed{byte(n), byte(n >> 8)})}}
+	return &mangler{c, &mangling{whole: c, left: n, how: how, seed: uint64(n)}}
 }
 
 type mangler struct {
@@ -26,7 +27,7 @@ type mangler struct {
 type mangling struct {
 	whole transport.Conn
 	how   string
-	rng   *prg.PRG
+	seed  uint64
 
 	mu   sync.Mutex
 	left int
@@ -36,6 +37,13 @@ type mangling struct {
 
 func (m *mangler) Lane(number uint32, depth int) transport.Conn {
 	return &mangler{m.Conn.Lane(number, depth), m.mangling}
+}
+
+// number is the next of a sequence that n alone decides.
+func (m *mangling) number() uint64 {
+	m.seed++
+	h := sha256.Sum256(binary.LittleEndian.AppendUint64(nil, m.seed<<32))
+	return binary.LittleEndian.Uint64(h[:])
 }
 
 func (m *mangler) Send(b []byte) error {
@@ -61,10 +69,12 @@ func (m *mangler) Send(b []byte) error {
 		}
 	case "bit":
 		if len(b) > 0 {
-			b[m.rng.Uint64()%uint64(len(b))] ^= 1 << (m.rng.Uint64() % 8)
+			b[m.number()%uint64(len(b))] ^= 1 << (m.number() % 8)
 		}
 	case "noise":
-		m.rng.Read(b)
+		for i := range b {
+			b[i] = byte(m.number())
+		}
 	case "truncate":
 		b = b[:len(b)/2]
 	case "extend":
