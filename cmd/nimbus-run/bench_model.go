@@ -18,8 +18,6 @@ import (
 	"nimbus/ir"
 	"nimbus/ir/eval"
 	"nimbus/runtime"
-	"nimbus/runtime/transport"
-	"nimbus/runtime/transport/tls"
 )
 
 // benchTimeout is how long a party waits for the other: a large model's weights
@@ -87,13 +85,17 @@ func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, 
 	if err := hold.self(); err != nil {
 		return nil, err
 	}
-	p := &pair{ctx: ctx, addr: srv.addr, pid: srv.cmd.Process.Pid, id: clientID, server: serverID.Fingerprint(), link: o.plan.link}
+	p := &pair{
+		route: route{addr: srv.addr, id: clientID, server: serverID.Fingerprint(), timeout: benchTimeout, link: o.plan.link},
+		ctx:   ctx, pid: srv.cmd.Process.Pid,
+	}
 	st := &runtime.Store{Dir: client}
-	in, err := p.setup(st, out)
+	set, _, err := p.setup(ctx, st, runtime.Digest{}, func(text string) (*runtime.Program, error) { return parsePlan("plan", text) }, nil)
 	if err != nil {
 		return nil, srv.explain(err)
 	}
-	stock, err := in.Open(prog)
+	out.Setup, out.SetupSeconds, out.SetupBytes = set.phase, set.phase.Seconds, set.phase.Bytes()
+	stock, err := set.in.Open(prog)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +103,7 @@ func (out *benchResult) measure(ctx context.Context, o benchOptions, t *target, 
 	cfg := runtime.Config{Program: prog, Stock: stock}
 	var kept []keptRun // what each run finds prepared on the disk, of a plan that runs ahead
 	if o.plan.lower.Ahead {
-		if cfg.Vault, err = st.Vault(in, prog); err != nil {
+		if cfg.Vault, err = st.Vault(set.in, prog); err != nil {
 			return nil, err
 		}
 		if kept, err = p.keep(cfg, o.runs); err != nil {
@@ -181,43 +183,9 @@ func partOf(op *ir.Op) string {
 
 // pair is the way to the server of a benchmark.
 type pair struct {
-	ctx    context.Context
-	addr   string
-	pid    int // of the server
-	id     *tls.Identity
-	server tls.Fingerprint
-	link   cost.Link
-}
-
-// dial connects, over the link.
-func (p *pair) dial() (*tls.Conn, error) {
-	raw, err := tls.Connect(p.ctx, p.addr)
-	if err != nil {
-		return nil, err
-	}
-	return tls.Client(p.ctx, shape(p.link, raw), tls.Config{
-		Identity: p.id, Peers: []tls.Fingerprint{p.server},
-		Options: []transport.Option{transport.Timeout(benchTimeout)},
-	})
-}
-
-// setup fetches the encrypted weights and notes what that took.
-func (p *pair) setup(st *runtime.Store, out *benchResult) (*runtime.Installed, error) {
-	start := time.Now()
-	conn, err := p.dial()
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	defer context.AfterFunc(p.ctx, func() { conn.Close() })()
-	in, _, err := st.Setup(conn, peerOf(conn), func(text string) (*runtime.Program, error) { return parsePlan("plan", text) }, nil)
-	if err != nil {
-		return nil, errors.Join(p.ctx.Err(), err)
-	}
-	stats := conn.Stats()
-	out.Setup = runtime.Phase{Seconds: time.Since(start).Seconds(), BytesSent: stats.BytesSent, BytesReceived: stats.BytesReceived, Rounds: float64(stats.Depth) / 2}
-	out.SetupSeconds, out.SetupBytes = out.Setup.Seconds, out.Setup.Bytes()
-	return in, nil
+	route
+	ctx context.Context
+	pid int // of the server
 }
 
 // benchKept is how many megabytes the server of a benchmark keeps.
@@ -231,7 +199,7 @@ type keptRun struct {
 
 // keep makes items for n runs, in one session.
 func (p *pair) keep(cfg runtime.Config, n int) (out []keptRun, err error) {
-	err = p.session(cfg, func(s *runtime.Session) error {
+	err = p.session(p.ctx, cfg, func(s *runtime.Session) error {
 		for range n {
 			before := p.cpu()
 			phase, err := s.Keep()
@@ -248,7 +216,7 @@ func (p *pair) keep(cfg runtime.Config, n int) (out []keptRun, err error) {
 // run is one inference over a connection of its own. cpu is read before what
 // goes before the input, between, and after what goes online.
 func (p *pair) run(cfg runtime.Config, inputs map[string][]uint64) (result [][]uint64, rep *runtime.Report, cpu [3]cpuTimes, err error) {
-	err = p.session(cfg, func(s *runtime.Session) error {
+	err = p.session(p.ctx, cfg, func(s *runtime.Session) error {
 		cpu[0] = p.cpu()
 		found, err := s.Restore()
 		if err == nil && !found {
@@ -266,24 +234,6 @@ func (p *pair) run(cfg runtime.Config, inputs map[string][]uint64) (result [][]u
 		return err
 	})
 	return result, rep, cpu, err
-}
-
-// session opens a session for f and closes it.
-func (p *pair) session(cfg runtime.Config, f func(*runtime.Session) error) error {
-	conn, err := p.dial()
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	defer context.AfterFunc(p.ctx, func() { conn.Close() })()
-	cfg.Binding = conn.Binding
-	s, err := runtime.Connect(conn, cfg)
-	if err == nil {
-		if err = f(s); err == nil {
-			return s.Close()
-		}
-	}
-	return errors.Join(p.ctx.Err(), err)
 }
 
 // cpuTimes are the seconds of computing that two processes have had.

@@ -125,7 +125,7 @@ func demo(ctx context.Context, o demoOptions, args []string) error {
 	}
 	defer job.close()
 	out := demoResult{Text: text, Model: o.model, Tokens: tokens, Length: length, SetupReused: res.reused, Setup: res.phase}
-	err = job.run(ctx, srv.addr, clientID, serverID.Fingerprint(), co.timeout, func(_ int, a *bundle.Answer, rep *runtime.Report) error {
+	err = job.run(ctx, &route{addr: srv.addr, id: clientID, server: serverID.Fingerprint(), timeout: co.timeout}, func(_ int, a *bundle.Answer, rep *runtime.Report) error {
 		out.Private, out.Offline, out.Online, out.Wall = a, rep.Offline, rep.Online, time.Since(start).Seconds()
 		return nil
 	})

@@ -10,13 +10,11 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"nimbus/backend/cost"
 	"nimbus/frontend/bundle"
 	"nimbus/ir"
 	"nimbus/runtime"
-	"nimbus/runtime/transport/tls"
 	"nimbus/runtime/vault"
 )
 
@@ -69,11 +67,11 @@ func infer(ctx context.Context, o inferOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	st, id, server, err := o.client.open(args[0])
+	st, way, err := o.client.open(args[0])
 	if err != nil {
 		return err
 	}
-	plans, err := o.client.plans(st, server)
+	plans, err := o.client.plans(st, way.server)
 	if err != nil {
 		return err
 	}
@@ -92,7 +90,7 @@ func infer(ctx context.Context, o inferOptions, args []string) error {
 		fmt.Fprintf(os.Stderr, "note: the server learns %s, as setup allowed\n", strings.Join(open, ", "))
 	}
 	var reports []*runtime.Report
-	err = job.run(ctx, args[0], id, server, o.client.timeout, func(i int, a *bundle.Answer, rep *runtime.Report) error {
+	err = job.run(ctx, way, func(i int, a *bundle.Answer, rep *runtime.Report) error {
 		reports = append(reports, rep)
 		if o.json {
 			return printJSON(os.Stdout, jsonResult(i, job, a, rep))
@@ -258,8 +256,8 @@ func (r *reader) kind() string {
 func (j *job) close() { j.stock.Close() }
 
 // run opens a session and hands each answer to each.
-func (j *job) run(ctx context.Context, addr string, id *tls.Identity, server tls.Fingerprint, timeout time.Duration, each func(i int, a *bundle.Answer, rep *runtime.Report) error) error {
-	return j.session(ctx, addr, id, server, timeout, func(s *runtime.Session) error {
+func (j *job) run(ctx context.Context, way *route, each func(i int, a *bundle.Answer, rep *runtime.Report) error) error {
+	return way.session(ctx, j.config(), func(s *runtime.Session) error {
 		for i, inputs := range j.inputs {
 			out, rep, err := s.Run(rings(inputs.Values))
 			if err != nil {
@@ -277,23 +275,9 @@ func (j *job) run(ctx context.Context, addr string, id *tls.Identity, server tls
 	})
 }
 
-// session opens a session for f and closes it.
-func (j *job) session(ctx context.Context, addr string, id *tls.Identity, server tls.Fingerprint, timeout time.Duration, f func(*runtime.Session) error) error {
-	conn, err := dial(ctx, addr, id, server, timeout)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	s, err := runtime.Connect(conn, runtime.Config{Program: j.reader.prog, Stock: j.stock, Vault: j.vault, Binding: conn.Binding})
-	if err == nil {
-		err = errors.Join(f(s), s.Close())
-	}
-	if err != nil && ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
+// config is what a session of the job runs with.
+func (j *job) config() runtime.Config {
+	return runtime.Config{Program: j.reader.prog, Stock: j.stock, Vault: j.vault}
 }
 
 // result is one line of infer -json.

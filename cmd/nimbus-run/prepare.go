@@ -43,11 +43,11 @@ places: see docs/threat-model.md.`,
 }
 
 func prepare(ctx context.Context, c clientOptions, addr string, n int) error {
-	st, id, server, err := c.open(addr)
+	st, way, err := c.open(addr)
 	if err != nil {
 		return err
 	}
-	plans, err := c.plans(st, server)
+	plans, err := c.plans(st, way.server)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func prepare(ctx context.Context, c clientOptions, addr string, n int) error {
 	}
 	start, done := time.Now(), 0
 	bar := newBar(os.Stderr)
-	err = job.session(ctx, addr, id, server, c.timeout, func(s *runtime.Session) error {
+	err = way.session(ctx, job.config(), func(s *runtime.Session) error {
 		for done < n {
 			if _, err := s.Keep(); err != nil {
 				return err

@@ -106,28 +106,27 @@ type readyPlan struct {
 	prog *runtime.Program
 }
 
-// open finds the client's store and identity and the fingerprint that the
-// server at addr must have.
-func (c *clientOptions) open(addr string) (st *runtime.Store, id *tls.Identity, server tls.Fingerprint, err error) {
+// open finds the client's store, and its way to the server at addr.
+func (c *clientOptions) open(addr string) (*runtime.Store, *route, error) {
 	dir, err := stateDir(c.state, "client")
 	if err != nil {
-		return nil, nil, server, err
+		return nil, nil, err
 	}
-	st = &runtime.Store{Dir: dir}
+	st, r := &runtime.Store{Dir: dir}, &route{addr: addr, timeout: c.timeout}
 	if len(c.trust.list) > 1 {
-		return nil, nil, server, usagef("%d fingerprints given, a server has one", len(c.trust.list))
+		return nil, nil, usagef("%d fingerprints given, a server has one", len(c.trust.list))
 	}
 	if len(c.trust.list) == 1 {
-		server = c.trust.list[0]
+		r.server = c.trust.list[0]
 	} else {
 		noted, err := st.Lookup(addr)
 		if err != nil {
-			return nil, nil, server, err
+			return nil, nil, err
 		}
-		server = tls.Fingerprint(noted)
+		r.server = tls.Fingerprint(noted)
 	}
-	id, err = loadIdentity(dir)
-	return st, id, server, err
+	r.id, err = loadIdentity(dir)
+	return st, r, err
 }
 
 // setupResult is what setup did.
@@ -165,7 +164,7 @@ const maxPlans = 64
 // plans, each over a connection of its own. With an error it returns what was done
 // before.
 func setup(ctx context.Context, c clientOptions, addr string, progress func(runtime.Progress)) (all []*setupResult, err error) {
-	st, id, server, err := c.open(addr)
+	st, r, err := c.open(addr)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +172,10 @@ func setup(ctx context.Context, c clientOptions, addr string, progress func(runt
 		if len(all) == maxPlans {
 			return all, fmt.Errorf("the server has more than %d plans, a client takes no more", maxPlans)
 		}
-		res, next, err := c.setupPlan(ctx, st, addr, id, server, want, progress)
+		res, next, err := r.setup(ctx, st, want, c.offeredPlan, progress)
+		if err == nil {
+			err = st.Remember(addr, runtime.Digest(r.server))
+		}
 		if err != nil {
 			return all, err
 		}
@@ -182,31 +184,4 @@ func setup(ctx context.Context, c clientOptions, addr string, progress func(runt
 		}
 		want = next
 	}
-}
-
-// setupPlan sets up one plan of a server's; next is the one behind it.
-func (c *clientOptions) setupPlan(ctx context.Context, st *runtime.Store, addr string, id *tls.Identity, server tls.Fingerprint, want runtime.Digest, progress func(runtime.Progress)) (res *setupResult, next runtime.Digest, err error) {
-	start := time.Now()
-	conn, err := dial(ctx, addr, id, server, c.timeout)
-	if err != nil {
-		return nil, next, err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	in, next, reused, err := st.SetupPlan(conn, peerOf(conn), want, c.offeredPlan, progress)
-	if err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return nil, next, err
-	}
-	if err := st.Remember(addr, runtime.Digest(server)); err != nil {
-		return nil, next, err
-	}
-	stats := conn.Stats()
-	return &setupResult{in, reused, runtime.Phase{
-		Seconds: time.Since(start).Seconds(), BytesSent: stats.BytesSent, BytesReceived: stats.BytesReceived,
-		Rounds: float64(stats.Depth) / 2,
-	}}, next, nil
 }
