@@ -46,15 +46,6 @@ func printable(r rune) rune {
 	return r
 }
 
-// inputs tokenizes text to the plan's length.
-func (r *reader) inputs(text string, truncate bool) (map[string][]uint64, int, error) {
-	in, err := r.Text(text, truncate)
-	if err != nil {
-		return nil, 0, err
-	}
-	return rings(in.Values), in.Tokens, nil
-}
-
 // rings are the ring elements of inputs.
 func rings(in map[string]eval.Value) map[string][]uint64 {
 	out := map[string][]uint64{}

@@ -72,8 +72,8 @@ func findTarget(ctx context.Context, o benchOptions) (*target, error) {
 		t.set = append(slices.Clone(t.set), fmt.Sprintf("layers=%d", o.layers))
 	} else if !known {
 		// An embedded model without plans is compiled like any other.
-		if names, err := embeddedPlans(o.model); err == nil && len(names) > 0 && !o.plan.private && o.plan.minimise == "" {
-			return embeddedTarget(o, names)
+		if plans, err := embeddedPlans(o.model); err == nil && len(plans) > 0 && !o.plan.private && o.plan.minimise == "" {
+			return embeddedTarget(o, plans)
 		}
 	}
 	b, err := bundle.Open(t.weights)
@@ -93,17 +93,14 @@ func findTarget(ctx context.Context, o benchOptions) (*target, error) {
 
 // embeddedTarget is the shortest of the plans that takes the tokens, with a
 // real text.
-func embeddedTarget(o benchOptions, plans []string) (*target, error) {
-	for _, n := range plans {
-		prog, err := loadPlan(n)
-		if err != nil {
-			return nil, err
-		}
-		if prog.Seq < o.tokens {
+func embeddedTarget(o benchOptions, plans []embeddedPlan) (*target, error) {
+	for _, p := range plans {
+		if p.prog.Seq < o.tokens {
 			continue
 		}
+		n := p.name
 		if o.plan.lower.Ahead {
-			backend.RunAhead(prog.Module)
+			backend.RunAhead(p.prog.Module)
 			h, err := home()
 			if err != nil {
 				return nil, err
@@ -111,7 +108,7 @@ func embeddedTarget(o benchOptions, plans []string) (*target, error) {
 			if n = filepath.Join(h, "bench", filepath.Base(n)+".ahead"); os.MkdirAll(filepath.Dir(n), 0o700) != nil {
 				return nil, fmt.Errorf("cannot make %s", filepath.Dir(n))
 			}
-			if err := os.WriteFile(n, []byte(prog.Module.String()), 0o600); err != nil {
+			if err := os.WriteFile(n, []byte(p.prog.Module.String()), 0o600); err != nil {
 				return nil, err
 			}
 		}
@@ -124,8 +121,11 @@ func embeddedTarget(o benchOptions, plans []string) (*target, error) {
 			if err != nil {
 				return nil, err
 			}
-			in, _, err := r.inputs(demoText, false)
-			return in, err
+			in, err := r.Text(demoText, false)
+			if err != nil {
+				return nil, err
+			}
+			return rings(in.Values), nil
 		}}, nil
 	}
 	return nil, fmt.Errorf("no embedded plan of %s takes %d tokens", o.model, o.tokens)

@@ -75,7 +75,7 @@ func demo(ctx context.Context, o demoOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	plan, length, tokens, err := choosePlan(o.model, text, o.truncate)
+	plan, tokens, err := choosePlan(o.model, text, o.truncate)
 	if err != nil {
 		return err
 	}
@@ -88,8 +88,8 @@ func demo(ctx context.Context, o demoOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	say("text      %q, %d tokens, plan for %d\n", text, tokens, length)
-	srv, err := startServer(ctx, plan, "-weights", o.model, "-listen", "127.0.0.1:0",
+	say("text      %q, %d tokens, plan for %d\n", text, tokens, plan.prog.Seq)
+	srv, err := startServer(ctx, plan.name, "-weights", o.model, "-listen", "127.0.0.1:0",
 		"-trust", clientID.Fingerprint().String(), "-state", server)
 	if err != nil {
 		return err
@@ -115,16 +115,12 @@ func demo(ctx context.Context, o demoOptions, args []string) error {
 	}
 
 	start := time.Now()
-	prog, err := loadPlan(plan)
-	if err != nil {
-		return err
-	}
-	job, err := newJob(res.in, prog, []question{{text: text}}, o.truncate)
+	job, err := newJob(res.in, plan.prog, []question{{text: text}}, o.truncate)
 	if err != nil {
 		return err
 	}
 	defer job.close()
-	out := demoResult{Text: text, Model: o.model, Tokens: tokens, Length: length, SetupReused: res.reused, Setup: res.phase}
+	out := demoResult{Text: text, Model: o.model, Tokens: tokens, Length: plan.prog.Seq, SetupReused: res.reused, Setup: res.phase}
 	err = job.run(ctx, &route{addr: srv.addr, id: clientID, server: serverID.Fingerprint(), timeout: co.timeout}, func(_ int, a *bundle.Answer, rep *runtime.Report) error {
 		out.Private, out.Offline, out.Online, out.Wall = a, rep.Offline, rep.Online, time.Since(start).Seconds()
 		return nil
@@ -135,7 +131,7 @@ func demo(ctx context.Context, o demoOptions, args []string) error {
 	if err := srv.stop(); err != nil {
 		return fmt.Errorf("server: %w", err)
 	}
-	if out.Clear, err = clearAnswer(o.model, text, length, o.truncate); err != nil {
+	if out.Clear, err = clearAnswer(o.model, text, plan.prog.Seq, o.truncate); err != nil {
 		return fmt.Errorf("clear-text model: %w", err)
 	}
 	if o.json {
@@ -161,35 +157,27 @@ func printDemo(r *demoResult) {
 }
 
 // choosePlan finds the model's smallest embedded plan that the text fits.
-func choosePlan(model, text string, truncate bool) (name string, length, tokens int, err error) {
-	names, err := embeddedPlans(model)
+func choosePlan(model, text string, truncate bool) (plan embeddedPlan, tokens int, err error) {
+	plans, err := embeddedPlans(model)
 	if err != nil {
-		return "", 0, 0, err
+		return plan, 0, err
 	}
-	if len(names) == 0 {
-		return "", 0, 0, fmt.Errorf("no plan is embedded for %s", model)
+	files, err := modelBundle(model)
+	if err != nil {
+		return plan, 0, err
 	}
-	var last error
-	for _, n := range names { // shortest first
-		prog, err := loadPlan(n)
-		if err != nil {
-			return "", 0, 0, err
+	err = fmt.Errorf("no plan is embedded for %s", model)
+	for i, p := range plans { // shortest first
+		r, rerr := newReader(p.prog, files)
+		if rerr != nil {
+			return plan, 0, rerr
 		}
-		bundle, err := modelBundle(model)
-		if err != nil {
-			return "", 0, 0, err
+		var in *bundle.Input
+		if in, err = r.Text(text, truncate && i == len(plans)-1); err == nil {
+			return p, in.Tokens, nil
 		}
-		r, err := newReader(prog, bundle)
-		if err != nil {
-			return "", 0, 0, err
-		}
-		_, tokens, err := r.inputs(text, truncate && n == names[len(names)-1])
-		if err == nil {
-			return n, prog.Seq, tokens, nil
-		}
-		last = err
 	}
-	return "", 0, 0, last
+	return plan, 0, err
 }
 
 // tempDir makes a folder that cleanup removes.

@@ -89,9 +89,15 @@ func loadPlan(name string) (*runtime.Program, error) {
 	return parsePlan(name, string(text))
 }
 
-// embeddedPlans lists the plans that are embedded for a model, the shortest
+// An embeddedPlan is a plan that is embedded for a model.
+type embeddedPlan struct {
+	name string
+	prog *runtime.Program
+}
+
+// embeddedPlans reads the plans that are embedded for a model, the shortest
 // first.
-func embeddedPlans(model string) ([]string, error) {
+func embeddedPlans(model string) ([]embeddedPlan, error) {
 	dir, err := models.Open(model)
 	if err != nil {
 		return nil, err
@@ -100,19 +106,17 @@ func embeddedPlans(model string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	length := map[string]int{}
-	var names []string
+	var plans []embeddedPlan
 	for _, f := range files {
-		n := model + "/" + f
-		prog, err := loadPlan(n)
+		name := model + "/" + f
+		prog, err := loadPlan(name)
 		if err != nil {
 			return nil, err
 		}
-		length[n] = prog.Seq
-		names = append(names, n)
+		plans = append(plans, embeddedPlan{name, prog})
 	}
-	slices.SortFunc(names, func(a, b string) int { return length[a] - length[b] })
-	return names, nil
+	slices.SortFunc(plans, func(a, b embeddedPlan) int { return a.prog.Seq - b.prog.Seq })
+	return plans, nil
 }
 
 // list is a flag value that gathers what it is given.
