@@ -15,6 +15,7 @@ import (
 	"nimbus/backend"
 	"nimbus/frontend"
 	"nimbus/frontend/bundle"
+	"nimbus/ir"
 	"nimbus/ir/eval"
 	"nimbus/ir/plan"
 	"nimbus/ir/weights"
@@ -132,10 +133,11 @@ func (l *list) Set(text string) error {
 
 // loadWeights loads what a server needs to serve a plan: the weights that it
 // declares, and the files that clients need. args is the name of a model, or
-// files of weights; coefs the file of a plan's private coefficients, or empty.
-func loadWeights(args []string, coefs string, prog *runtime.Program, set settings) (runtime.Weights, runtime.Bundle, error) {
+// files of weights; coefs the file of a plan's private coefficients, or empty;
+// next the server of another plan of these weights, or nil.
+func loadWeights(args []string, coefs string, prog *runtime.Program, set settings, next *runtime.Server) (runtime.Weights, runtime.Bundle, error) {
 	if len(args) == 1 && !bundle.IsWeightFile(args[0]) {
-		return loadModel(args[0], coefs, prog, set)
+		return loadModel(args[0], coefs, prog, set, next)
 	}
 	files := runtime.Bundle{}
 	if len(prog.Module.Weights) == 0 {
@@ -149,19 +151,23 @@ func loadWeights(args []string, coefs string, prog *runtime.Program, set setting
 		return nil, nil, err
 	}
 	defer done()
-	out, err := encode(prog, coefs, src)
+	out, err := encode(prog, coefs, src, next)
 	return out, files, err
 }
 
 // encode makes the plan's weights of a source, and of a file of private
-// coefficients if the plan has such.
-func encode(prog *runtime.Program, coefs string, src weights.Source) (runtime.Weights, error) {
+// coefficients if the plan has such. What another plan declares alike is shared
+// with its server.
+func encode(prog *runtime.Program, coefs string, src weights.Source, next *runtime.Server) (runtime.Weights, error) {
 	src, err := bundle.WithCoefficients(prog.Module, coefs, src)
 	if err != nil {
 		return nil, err
 	}
 	out := runtime.Weights{}
 	for _, w := range prog.Module.Weights {
+		if out[w.Name] = encoded(w, next); out[w.Name] != nil {
+			continue
+		}
 		if out[w.Name], err = weights.Encode(w, src); err != nil {
 			return nil, err
 		}
@@ -169,8 +175,19 @@ func encode(prog *runtime.Program, coefs string, src weights.Source) (runtime.We
 	return out, nil
 }
 
+// encoded is w as one of some servers has it, or nil.
+func encoded(w *ir.Weight, sv *runtime.Server) []uint64 {
+	for ; sv != nil; sv = sv.Next {
+		v := sv.Program.Module.Weight(w.Name)
+		if v != nil && v.Type.Equal(w.Type) && v.Attrs.String() == w.Attrs.String() {
+			return sv.Weights[w.Name]
+		}
+	}
+	return nil
+}
+
 // loadModel is loadWeights for a model.
-func loadModel(name, coefs string, prog *runtime.Program, set settings) (runtime.Weights, runtime.Bundle, error) {
+func loadModel(name, coefs string, prog *runtime.Program, set settings, next *runtime.Server) (runtime.Weights, runtime.Bundle, error) {
 	b, err := bundle.Open(name)
 	if err != nil {
 		return nil, nil, err
@@ -180,7 +197,7 @@ func loadModel(name, coefs string, prog *runtime.Program, set settings) (runtime
 	if err != nil {
 		return nil, nil, err
 	}
-	out, err := encode(prog, coefs, src)
+	out, err := encode(prog, coefs, src, next)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -153,7 +153,7 @@ func (o *serveOptions) server(prog *runtime.Program, next *runtime.Server) (*run
 	if err != nil {
 		return nil, err
 	}
-	weights, files, err := loadWeights(o.weights, o.coefs, prog, o.set)
+	weights, files, err := loadWeights(o.weights, o.coefs, prog, o.set, next)
 	if err != nil {
 		return nil, err
 	}
