@@ -52,9 +52,6 @@ func (o Options) reuse() float64 {
 	return float64(o.Reuse)
 }
 
-// Version is the plan format that Lower writes; ir/plan refuses others.
-const Version = 1
-
 // Lower turns an fx module into a plan, in place.
 func Lower(m *ir.Module, o Options) error {
 	if m.Stage() != ir.StageFx {
@@ -93,7 +90,7 @@ func Lower(m *ir.Module, o Options) error {
 // format's version, the OT extension, the numbers of correlations. It is Lower's
 // last step, and all that a plan written by hand needs.
 func Finish(m *ir.Module, o Options) error {
-	m.Attrs.Set("version", Version)
+	m.Attrs.Set("version", plan.Version)
 	if o.Ahead {
 		RunAhead(m)
 	}

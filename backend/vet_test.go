@@ -76,7 +76,7 @@ func TestVet(t *testing.T) {
 
 // TestVetCalls: what a function consumes counts as often as it is called.
 func TestVetCalls(t *testing.T) {
-	const text = `module @calls attributes {stage = plan, version = 1, cot_client_sends = CLIENT, cot_server_sends = SERVER} {
+	const text = `module @calls attributes {stage = plan, version = 2, cot_client_sends = CLIENT, cot_server_sends = SERVER} {
   func @f(%a: ashare<3xfx20.4>) -> ashare<3xfx20.8> {
     %b = ot.square %a : ashare<3xfx20.8>
     %c = ss.shrink %b {bits = 0} : ashare<3xfx20.8>

@@ -17,7 +17,7 @@ import (
 // wide is a plan of n squares side by side, each with the attribute cots.
 func wide(n int, cots string) string {
 	var b strings.Builder
-	b.WriteString("module @wide attributes {stage = plan, version = 1, cot_client_sends = 0, cot_server_sends = 10000} {\n")
+	b.WriteString("module @wide attributes {stage = plan, version = 2, cot_client_sends = 0, cot_server_sends = 10000} {\n")
 	b.WriteString("  func @main(%x: private<client, 4xfx24.0>) -> private<client, 4xfx24.0> {\n    %s = io.share %x : ashare<4xfx24.0>\n")
 	last := "%s"
 	for i := range n {

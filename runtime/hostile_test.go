@@ -13,7 +13,7 @@ import (
 	"nimbus/runtime/transport/transporttest"
 )
 
-const hostilePlan = `module @hostile attributes {stage = plan, version = 1, cot_client_sends = 40, cot_server_sends = 200} {
+const hostilePlan = `module @hostile attributes {stage = plan, version = 2, cot_client_sends = 40, cot_server_sends = 200} {
   weight @w : private<server, 4x3xfx30.10>
 
   func @main(%x: private<client, 2x4xfx30.10>) -> private<client, 2x3xfx24.10> {

@@ -19,7 +19,7 @@ import (
 )
 
 // keptPlan has correlated OTs, and of either kind a product that runs ahead.
-const keptPlan = `module @kept attributes {stage = plan, version = 1, cot_client_sends = 0, cot_server_sends = 184} {
+const keptPlan = `module @kept attributes {stage = plan, version = 2, cot_client_sends = 0, cot_server_sends = 184} {
   weight @w : private<server, 4x3xfx24.10>
 
   func @main(%x: private<client, 2x4xfx24.10>) -> private<client, 2x4xfx24.20>, private<client, 2x3xfx14.10>, private<client, 2x2xfx14.10> {

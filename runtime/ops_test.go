@@ -77,7 +77,7 @@ func wrap(t *testing.T, r *ir.Row) *ir.Module {
 		outs = append(outs, f.Results[i].String())
 	}
 	body = append(body, "return "+strings.Join(rets, ", "))
-	text := strings.Replace(r.Example, "stage = plan", "stage = plan, version = 1", 1)
+	text := strings.Replace(r.Example, "stage = plan", "stage = plan, version = 2", 1)
 	text = strings.TrimSuffix(strings.TrimSpace(text), "}") +
 		fmt.Sprintf("  func @main(%s) -> %s {\n    %s\n  }\n}\n", strings.Join(params, ", "), strings.Join(outs, ", "), strings.Join(body, "\n    "))
 	m, err = plan.Parse(r.Name, text)

@@ -8,7 +8,7 @@ import (
 	"nimbus/runtime/transport/mem"
 )
 
-const poolPlan = `module @pools attributes {stage = plan, version = 1, cot_client_sends = 0, cot_server_sends = 16000} {
+const poolPlan = `module @pools attributes {stage = plan, version = 2, cot_client_sends = 0, cot_server_sends = 16000} {
   func @main(%x: private<client, 4000xfx20.8>) -> private<client, 4000xfx20.4> {
     %a = io.share %x : ashare<4000xfx20.8>
     %b = ot.trunc %a {bits = 1} : ashare<4000xfx20.7>

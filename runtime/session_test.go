@@ -66,7 +66,7 @@ func pair(t testing.TB, p *Program, weights Weights, inputs ...map[string][]uint
 	return out
 }
 
-const smallPlan = `module @small attributes {stage = plan, version = 1} {
+const smallPlan = `module @small attributes {stage = plan, version = 2} {
   weight @b : private<server, 3xfx20.8>
 
   func @main(%x: private<client, 2x3xfx20.8>, %m: private<client, 3xi1>) -> private<client, 2x3xfx20.8>, private<client, 2x1xfx20.8> {
@@ -106,7 +106,7 @@ func TestSmallPlan(t *testing.T) {
 // TestInputRanges: a party's own input must lie where the plan's widths rest on,
 // whoever encoded it; the client's session lives on, as nothing was sent.
 func TestInputRanges(t *testing.T) {
-	p := program(t, `module @r attributes {stage = plan, version = 1} {
+	p := program(t, `module @r attributes {stage = plan, version = 2} {
   func @main(%x: private<client, 2x2xfx10.2> {range = [-4, 8.0], norm = 8.5}, %y: private<server, 2x2xfx10.2> {range = [-1, 1]}) -> private<client, 2x2xfx10.2> {
     %s = io.share %x : ashare<2x2xfx10.2>
     %t = io.share %y : ashare<2x2xfx10.2>
@@ -162,7 +162,7 @@ func TestInputRanges(t *testing.T) {
 
 // Both parties learn a public value, and bits can be revealed too.
 func TestRevealBoth(t *testing.T) {
-	p := program(t, `module @r attributes {stage = plan, version = 1} {
+	p := program(t, `module @r attributes {stage = plan, version = 2} {
   func @main(%x: private<server, 4xfx10.2>, %b: private<client, 4xi1>) -> public<4xfx10.2>, private<server, 4xi1> {
     %s = io.share %x : ashare<4xfx10.2>
     %c = io.share %b : bshare<4xi1>
@@ -284,7 +284,7 @@ func TestServeRefusesRequests(t *testing.T) {
 // What a party sends when it shares and reveals is uniform over seeds, and no
 // seed's mask comes twice.
 func TestViewOfShare(t *testing.T) {
-	p := program(t, `module @v attributes {stage = plan, version = 1} {
+	p := program(t, `module @v attributes {stage = plan, version = 2} {
   func @main(%x: private<client, 1xfx4.0>) -> private<client, 1xfx4.0> {
     %s = io.share %x : ashare<1xfx4.0>
     %r = io.reveal %s {to = client} : private<client, 1xfx4.0>
@@ -360,7 +360,7 @@ func TestReports(t *testing.T) {
 
 func TestProgramRefuses(t *testing.T) {
 	for name, text := range map[string]string{
-		"needs a function @main": `module @x attributes {stage = plan, version = 1} {
+		"needs a function @main": `module @x attributes {stage = plan, version = 2} {
   func @f(%x: private<client, 1xfx4.0>) -> private<client, 1xfx4.0> {
     return %x
   }
@@ -370,13 +370,13 @@ func TestProgramRefuses(t *testing.T) {
     return %x
   }
 }`,
-		"a result must be revealed": `module @x attributes {stage = plan, version = 1} {
+		"a result must be revealed": `module @x attributes {stage = plan, version = 2} {
   func @main(%x: private<client, 1xfx4.0>) -> ashare<1xfx4.0> {
     %s = io.share %x : ashare<1xfx4.0>
     return %s
   }
 }`,
-		"cot_client_sends": `module @x attributes {stage = plan, version = 1, cot_client_sends = -1} {
+		"cot_client_sends": `module @x attributes {stage = plan, version = 2, cot_client_sends = -1} {
   func @main(%x: private<client, 1xfx4.0>) -> private<client, 1xfx4.0> {
     return %x
   }

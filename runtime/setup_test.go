@@ -20,7 +20,7 @@ import (
 )
 
 // layerPlan has one weight for the artefact and one for the server alone.
-const layerPlan = `module @layer attributes {stage = plan, version = 1} {
+const layerPlan = `module @layer attributes {stage = plan, version = 2} {
   weight @w : private<server, 4x3xfx37.12>
   weight @b : private<server, 3xfx37.24>
 

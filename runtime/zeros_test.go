@@ -51,7 +51,7 @@ func TestZerosMadeAhead(t *testing.T) {
 	}
 }
 
-const callPlan = `module @calls attributes {stage = plan, version = 1} {
+const callPlan = `module @calls attributes {stage = plan, version = 2} {
   func @main(%x: private<client, 3x4xfx24.10>, %y: private<server, 4x3xfx24.10>) -> private<client, 3x3xfx14.10> {
     %a = io.share %x : ashare<3x4xfx24.10>
     %b = io.share %y : ashare<4x3xfx24.10>

@@ -120,7 +120,7 @@ func openedPlan(tb testing.TB, name, text string, sync bool) *ir.Module {
 	}
 	f := example.Funcs[0]
 	m := ir.NewModule("op", ir.StagePlan)
-	m.Attrs.Set("version", backend.Version)
+	m.Attrs.Set("version", plan.Version)
 	renamed := map[*ir.Weight]*ir.Weight{}
 	for _, w := range example.Weights {
 		renamed[w] = m.AddWeight(w.Name, w.Type, w.Attrs)

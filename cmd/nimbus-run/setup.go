@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"nimbus/ir"
+	"nimbus/ir/plan"
 	"nimbus/runtime"
 	"nimbus/runtime/transport"
 	"nimbus/runtime/transport/tls"
@@ -85,6 +87,9 @@ func (c *clientOptions) plans(st *runtime.Store, server tls.Fingerprint) ([]read
 			return nil, err
 		}
 		prog, err := parsePlan("plan", text)
+		if errors.Is(err, plan.ErrVersion) {
+			err = runtime.WithHint(err, "run nimbus-run setup again, when the server has a plan of this release")
+		}
 		if err != nil {
 			return nil, err
 		}

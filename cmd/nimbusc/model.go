@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"nimbus/backend"
 	"nimbus/frontend"
 	"nimbus/frontend/bundle"
 	"nimbus/frontend/values"
@@ -162,7 +161,7 @@ func readProgram(name string) (*ir.Module, error) {
 		return nil, err
 	}
 	if m.Stage() == ir.StagePlan {
-		m.Attrs.Set("version", backend.Version)
+		m.Attrs.Set("version", plan.Version)
 		return m, plan.Check(m)
 	}
 	return m, m.Verify()

@@ -14,7 +14,7 @@ import (
 
 // Version is the plan format that this release writes and executes. It changes
 // with the meaning of any plan op.
-const Version = 1
+const Version = 2
 
 // maxCots bounds the correlated OTs of a run that one party sends.
 const maxCots = 1 << 33

@@ -9,7 +9,7 @@ import (
 	"nimbus/ir"
 )
 
-const tiny = `module @tiny attributes {stage = plan, version = 1} {
+const tiny = `module @tiny attributes {stage = plan, version = 2} {
   weight @w : private<server, 4x3xfx30.10>
 
   func @main(%in: private<client, 2x4xfx30.8>) -> private<client, 2x3xfx20.8> {
@@ -48,9 +48,9 @@ func TestRefusals(t *testing.T) {
 		return strings.ReplaceAll(tiny, old, new)
 	}
 	for _, c := range []struct{ name, src, want string }{
-		{"version", edit("version = 1", "version = 2"), "plan from another version: plan @tiny has version 2, this release executes version 1"},
-		{"unknown op of a newer version", edit("version = 1", "version = 7") + "", "plan from another version"},
-		{"no version", edit(", version = 1", ""), "plan @tiny has no version"},
+		{"version", edit("version = 2", "version = 1"), "plan from another version: plan @tiny has version 1, this release executes version 2; compile the model again with this release"},
+		{"unknown op of a newer version", edit("version = 2", "version = 7"), "plan from another version"},
+		{"no version", edit(", version = 2", ""), "plan @tiny has no version"},
 		{"stage", edit("stage = plan", "stage = fx"), `is not a plan: its stage is "fx"`},
 		{"no main", edit("@main", "@other"), "a plan needs a function @main"},
 		{"not revealed", strings.NewReplacer("return %out", "return %y", "-> private<client, 2x3xfx20.8>", "-> ashare<2x3xfx20.8>").Replace(tiny), "a result must be revealed"},
@@ -77,7 +77,7 @@ func TestRefusals(t *testing.T) {
 
 // TestOpened: which values may be opened, in a function and through calls.
 func TestOpened(t *testing.T) {
-	const text = `module @opened attributes {stage = plan, version = 1} {
+	const text = `module @opened attributes {stage = plan, version = 2} {
   weight @w : private<server, 4x4xfx30.4>
 
   func @f(%a: ashare<4x4xfx30.8>) -> ashare<4x4xfx30.8> {
