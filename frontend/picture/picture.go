@@ -145,7 +145,7 @@ func (p *Processor) value(channel int, v uint8) float64 {
 func (p *Processor) Decode(r io.ReadSeeker) ([]float64, error) {
 	head, err := png.DecodeConfig(bufio.NewReader(r))
 	if err != nil {
-		return nil, fmt.Errorf("picture: not a PNG: %w", err)
+		return nil, fmt.Errorf("picture: not a PNG that can be read: %w", err)
 	}
 	if err := p.fits(head.Width, head.Height); err != nil {
 		return nil, err

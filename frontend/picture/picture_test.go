@@ -2,11 +2,14 @@ package picture
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/png"
 	"math"
+	goruntime "runtime"
 	"testing"
 	"testing/fstest"
 )
@@ -35,22 +38,62 @@ func TestPatches(t *testing.T) {
 	if want := "[0 0 0 0 0 0 0 0 0 0 0 0 0 1 2 3 0 1 2 3 0 0.5 1 1.5]"; err != nil || fmt.Sprint(got) != want {
 		t.Errorf("got %v, %v\nwant %s", got, err, want)
 	}
-	p.Size, p.Patch = 4, 4
+}
+
+// start is a PNG up to its pixels, which are missing: its signature, and a header
+// of an image of width by height.
+func start(width, height uint32) []byte {
+	chunk := binary.BigEndian.AppendUint32([]byte("IHDR"), width)
+	chunk = append(binary.BigEndian.AppendUint32(chunk, height), 8, 0, 0, 0, 0)
+	file := append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d"), chunk...)
+	return binary.BigEndian.AppendUint32(file, crc32.ChecksumIEEE(chunk))
+}
+
+// What is no image of the model's size is one error, and nothing is allocated for
+// the size that it states.
+func TestRefused(t *testing.T) {
+	var file bytes.Buffer
+	if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, 4, 4))); err != nil {
+		t.Fatal(err)
+	}
+	good := file.Bytes()
+	changed := func(at int) []byte {
+		b := bytes.Clone(good)
+		b[at] ^= 1
+		return b
+	}
+	p := &Processor{Size: 4, Patch: 2, Channels: 1, Scale: 1, Mean: []float64{0}, Std: []float64{1}}
+	if _, err := p.Decode(bytes.NewReader(good)); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
+		name string
 		data []byte
 		want string
 	}{
-		{file.Bytes(), "picture: the image has 2 by 2 pixels, the model takes 4 by 4; scale it first"},
-		{nil, "picture: not a PNG: unexpected EOF"},
-		{[]byte("GIF89a"), "picture: not a PNG: unexpected EOF"},
+		{"nothing", nil, "not a PNG that can be read: unexpected EOF"},
+		{"another format", []byte("GIF89a"), "not a PNG that can be read: unexpected EOF"},
+		{"signature", changed(0), "not a PNG that can be read: png: invalid format: not a PNG file"},
+		{"header cut off", good[:20], "not a PNG that can be read: unexpected EOF"},
+		{"header's sum", changed(30), "not a PNG that can be read: png: invalid format: invalid checksum"},
+		{"no pixels", start(0, 4), "not a PNG that can be read: png: invalid format: non-positive dimension"},
+		{"negative", start(1<<31, 4), "not a PNG that can be read: png: invalid format: non-positive dimension"},
+		{"another size", start(8, 4), "the image has 8 by 4 pixels, the model takes 4 by 4; scale it first"},
+		{"huge", start(1<<20, 1<<20), "the image has 1048576 by 1048576 pixels, the model takes 4 by 4; scale it first"},
+		{"largest", start(1<<31-1, 1<<31-1), "not a PNG that can be read: png: unsupported feature: dimension overflow"},
+		{"end behind the header", start(4, 4), "damaged PNG: unexpected EOF"},
+		{"pixels cut off", good[:len(good)-20], "damaged PNG: png: invalid format: unexpected EOF"},
 	} {
-		if _, err := p.Decode(bytes.NewReader(c.data)); fmt.Sprint(err) != c.want {
-			t.Errorf("got %v\nwant %s", err, c.want)
+		var before, after goruntime.MemStats
+		goruntime.ReadMemStats(&before)
+		_, err := p.Decode(bytes.NewReader(c.data))
+		goruntime.ReadMemStats(&after)
+		if fmt.Sprint(err) != "picture: "+c.want {
+			t.Errorf("%s: got %v\nwant picture: %s", c.name, err, c.want)
 		}
-	}
-	p.Size, p.Patch = 2, 2
-	if _, err := p.Decode(bytes.NewReader(file.Bytes()[:60])); err == nil {
-		t.Error("half a file was read")
+		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+			t.Errorf("%s: %d bytes are allocated for a file of %d", c.name, n, len(c.data))
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	goruntime "runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -67,13 +68,25 @@ func TestNPY(t *testing.T) {
 		{npy(1, header("<f4", "3,"), f4), "8 bytes follow the header, the shape (3,) of \"<f4\" takes 12"},
 		{npy(1, header("<f4", "0,"), nil), "empty or too large"},
 		{npy(1, header("<f4", "99999999999, 99999999999"), nil), "empty or too large"},
+		{npy(1, header("<f4", "4294967296, 4294967296"), nil), "empty or too large"}, // 2^64 wraps to nothing
+		{npy(1, header("<f4", "99999999999999999999,"), nil), "empty or too large"},
+		{npy(1, header("<f4", "-2,"), f4), "does not state descr, fortran_order and shape"},
+		{npy(1, header("<f8", "1073741824,"), nil), "0 bytes follow the header, the shape (1073741824,) of \"<f8\" takes 8589934592"},
+		{append([]byte("\x93NUMPZ"), good[len(npyMagic):]...), "neither a NumPy file nor UTF-8 text"},
+		{append([]byte("\x93NUMPY\x02\x00"), 0xff, 0xff, 0xff, 0xff), "cut off in its header"},
 		{npy(1, "{}", f4), "does not state descr"},
 		{npy(9, header("<f4", "2,"), f4), "version 9 is not known"},
 		{good[:7], "cut off"},
 		{good[:30], "cut off in its header"},
 		{npy(2, "", nil)[:10], "cut off"},
 	} {
+		var before, after goruntime.MemStats
+		goruntime.ReadMemStats(&before)
 		_, err := Parse("x.npy", c.data)
+		goruntime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+			t.Errorf("%q: %d bytes are allocated for a file of %d", c.data, n, len(c.data))
+		}
 		if err == nil || !strings.HasPrefix(err.Error(), "x.npy: ") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %s", c.data, err, c.want)
 		}
@@ -122,6 +135,9 @@ func TestBind(t *testing.T) {
 		"hello":    "well, hello",
 		"empty":    " \n",
 		"latin1":   "un caf\xe9",
+		"nan.npy":  string(npy(1, header("<f8", "2, 2"), binary.LittleEndian.AppendUint64(make([]byte, 24), math.Float64bits(math.NaN())))),
+		"inf.npy":  string(npy(1, header("<f4", "2, 2"), binary.LittleEndian.AppendUint32(make([]byte, 12), math.Float32bits(float32(math.Inf(-1)))))),
+		"nan.txt":  "1 nan 2 3",
 		"only#":    "# nothing\n",
 		"shape":    string(npy(1, header("|u1", "4,"), []byte{1, 2, 3, 4})),
 		"square":   string(npy(1, header("|u1", "1, 2, 2"), []byte{1, 2, 3, 4})),
@@ -171,6 +187,9 @@ func TestBind(t *testing.T) {
 		{append(rest, "x=long.txt"), `-input: "x": row 1 is longer than 5, the norm that the program declares; scale the input, or declare a larger norm and compile again`},
 		{append(rest, "x=far.txt"), `-input: "x": element 3 is outside [-4, 4], the range that the program declares; scale the input, or widen the range and compile again`},
 		{append(rest, "x=shape"), `-input: "x": an array of shape [4] for a tensor<2x2xfx16.8>; reshape it`},
+		{append(rest, "x=nan.npy"), `-input: "x": element 3 is not a finite number`},
+		{append(rest, "x=inf.npy"), `-input: "x": element 3 is not a finite number`},
+		{append(rest, "x=nan.txt"), `nan.txt:1: "nan" is no number, nor bytes in hexadecimal`},
 		{append(rest, "x=1"), `-input: "x": 1 numbers for a tensor<2x2xfx16.8>, which has 4`},
 		{append(rest, "x=b.txt"), `-input: "x": bytes in hexadecimal for a tensor<2x2xfx16.8>; numbers are expected`},
 		{append(rest, "x="), `-input: x=: a file or a number is expected after the equals sign`},
