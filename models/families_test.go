@@ -8,56 +8,48 @@ import (
 
 	"nimbus/backend"
 	"nimbus/frontend"
-	"nimbus/frontend/bundle"
 	"nimbus/ir"
 	"nimbus/ir/eval"
 	"nimbus/passes"
+	"nimbus/tests/modeltest"
 )
+
+// families are small models, one of every family and of every head.
+var families = []struct {
+	name  string
+	head  string  // where the description has several
+	worst float64 // how far an output may be from its real value
+}{
+	{"bert/tiny", "sequence", 0.1},
+	{"bert/tiny", "tokens", 0.1},
+	{"bert/tiny", "words", 0.2},
+	{"distilbert/tiny", "", 0.1},
+	{"electra/tiny", "", 0.1},
+	{"roberta/tiny", "", 0.1},
+	{"albert/tiny", "", 0.1},
+	{"sentence/tiny", "", 0.05},
+	{"vit/tiny", "", 0.1},
+}
 
 // TestFamilies compiles a small model of every family and holds the plan's twin
 // against real numbers, and its layers in parts against whole ones, on inputs that calibration did not see.
 func TestFamilies(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		head  string  // where the description has several
-		worst float64 // how far an output may be from its real value
-	}{
-		{"bert/tiny", "tokens", 0.1},
-		{"bert/tiny", "words", 0.2},
-		{"distilbert/tiny", "", 0.1},
-		{"electra/tiny", "", 0.1},
-		{"roberta/tiny", "", 0.1},
-		{"albert/tiny", "", 0.1},
-		{"sentence/tiny", "", 0.05},
-		{"vit/tiny", "", 0.1},
-	} {
+	for _, c := range families {
 		t.Run(c.name+" "+c.head, func(t *testing.T) {
 			t.Parallel()
-			b, err := bundle.Open(c.name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer b.Close()
 			set := frontend.Set{}
 			if c.head != "" {
 				set["head"] = c.head
 			}
-			m, err := b.Module(set)
-			if err != nil {
-				t.Fatal(err)
-			}
-			src, err := b.Weights(set)
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := modeltest.Open(t, c.name, set)
 			rng := rand.New(rand.NewPCG(1, 2))
 			var examples []passes.Example
 			for range 24 {
-				examples = append(examples, modelInput(rng, m))
+				examples = append(examples, modeltest.Input(rng, m.Module))
 			}
-			plan := m.Clone()
+			plan := m.Module.Clone()
 			var whole *ir.Module // before its layers were cut
-			job := backend.Job{Source: src, Examples: examples, Passes: passes.Options{Parts: 2}}
+			job := backend.Job{Source: m.Source, Examples: examples, Passes: passes.Options{Parts: 2}}
 			for _, p := range passes.Default() {
 				if p.Name == passes.Interleave.Name {
 					run := p.Run
@@ -69,19 +61,13 @@ func TestFamilies(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkDomains(t, plan)
-			float, err := eval.New(m, src, eval.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			twin, err := eval.New(plan, src, eval.Options{Exceeded: func(_ *ir.Func, op *ir.Op, n int) {
+			float := m.Program(t, m.Module, eval.Options{})
+			twin := m.Program(t, plan, eval.Options{Exceeded: func(_ *ir.Func, op *ir.Op, n int) {
 				t.Errorf("%s of %%%s: %d elements are outside what it assumes", op.Name, op.Results[0].Name, n)
 			}})
-			if err != nil {
-				t.Fatal(err)
-			}
 			worst, spread := 0.0, 0.0
 			for range 8 {
-				e := modelInput(rng, m)
+				e := modeltest.Input(rng, m.Module)
 				x, err := float.Run("main", e.Inputs)
 				if err != nil {
 					t.Fatal(err)
@@ -90,7 +76,7 @@ func TestFamilies(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				z, err := eval.Run(whole, "main", e.Inputs, src)
+				z, err := eval.Run(whole, "main", e.Inputs, m.Source)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -108,47 +94,4 @@ func TestFamilies(t *testing.T) {
 			}
 		})
 	}
-}
-
-// modelInput makes up an input for m: token numbers, a mask of a prefix, the
-// mean over what it masks, reals in their stated range.
-func modelInput(rng *rand.Rand, m *ir.Module) passes.Example {
-	seq := m.Attrs.Int("seq", 0)
-	e := passes.Example{Inputs: map[string]eval.Value{}, Tokens: seq}
-	main := m.Func("main")
-	if main.Param("mask") != nil {
-		e.Tokens = 1 + rng.IntN(seq)
-	}
-	for _, p := range main.Params {
-		v := make([]float64, p.Type.NumElems())
-		r := p.Attrs.Floats("range")
-		for i := range v {
-			switch p.Name {
-			case "ids":
-				v[i] = float64(rng.IntN(m.Attrs.Int("vocab", 2)))
-			case "types":
-				v[i] = float64(rng.IntN(2))
-			case "mask":
-				if i < e.Tokens {
-					v[i] = 1
-				}
-			case "pool":
-				if i < e.Tokens {
-					v[i] = 1 / float64(e.Tokens)
-				}
-			default:
-				v[i] = min(max(rng.NormFloat64(), r[0]), r[1])
-			}
-		}
-		if p.Type.Elem.Kind == ir.F32 {
-			e.Inputs[p.Name] = eval.Floats(v)
-			continue
-		}
-		n := make([]int, len(v))
-		for i, x := range v {
-			n[i] = int(x)
-		}
-		e.Inputs[p.Name] = eval.Ints(n)
-	}
-	return e
 }

@@ -4,18 +4,15 @@ import (
 	"encoding/csv"
 	"math"
 	"os"
-	goruntime "runtime"
 	"slices"
 	"strconv"
 	"sync"
 	"testing"
 
-	"nimbus/backend"
 	"nimbus/frontend"
-	"nimbus/frontend/bundle"
-	"nimbus/ir"
 	"nimbus/ir/eval"
 	"nimbus/passes"
+	"nimbus/tests/modeltest"
 	"nimbus/tests/shared"
 )
 
@@ -36,31 +33,14 @@ func TestSimilarity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const seq = 32
-	b, err := bundle.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	m, err := b.Module(frontend.Set{"seq": seq})
-	if err != nil {
-		t.Fatal(err)
-	}
-	src, err := b.Weights(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	inputs := func(text string) passes.Example {
-		e, err := b.Tokenizer.Encode(text, seq, true)
+	m := modeltest.Open(t, dir, frontend.Set{"seq": 32})
+	var examples []passes.Example // from the end of the file
+	for i := range 24 {
+		e, err := m.Text(pairs[len(pairs)-1-7*i][i%2])
 		if err != nil {
 			t.Fatal(err)
 		}
-		return passes.Example{Tokens: e.Len, Inputs: map[string]eval.Value{"ids": eval.Ints(e.IDs), "types": eval.Ints(e.Types),
-			"mask": eval.Ints(e.Mask), "pool": eval.Floats(e.Pool())}}
-	}
-	var examples []passes.Example // from the end of the file
-	for i := range 24 {
-		examples = append(examples, inputs(pairs[len(pairs)-1-7*i][i%2]))
+		examples = append(examples, e)
 	}
 	if os.Getenv("NIMBUS_ALL") == "" {
 		pairs = pairs[:1200]
@@ -69,52 +49,32 @@ func TestSimilarity(t *testing.T) {
 		}
 		pairs = pairs[:25]
 	}
-	plan := m.Clone()
-	record := func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, src, examples) }
-	if err := backend.Compile(plan, backend.Job{Source: src, Passes: passes.Options{Observe: record}}); err != nil {
-		t.Fatal(err)
-	}
-	float, err := eval.New(m, src, eval.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	twin, err := eval.New(plan, src, eval.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	programs := []*eval.Program{m.Program(t, m.Module, eval.Options{}), m.Program(t, m.Compile(t, examples, passes.Options{}), eval.Options{})}
 	gold, real, fixed := make([]float64, len(pairs)), make([]float64, len(pairs)), make([]float64, len(pairs))
 	worst := 0.0
 	var mu sync.Mutex
-	var wg sync.WaitGroup
-	work := make(chan int)
-	for range goruntime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for i := range work {
-				var vectors [2][2][]float64
-				for side := range 2 {
-					in := inputs(pairs[i][side]).Inputs
-					for k, p := range []*eval.Program{float, twin} {
-						out, err := p.Run("main", in)
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						vectors[k][side] = out[0].Reals()
-					}
-				}
-				mu.Lock()
-				gold[i], _ = strconv.ParseFloat(pairs[i][2], 64)
-				real[i], fixed[i] = dot(vectors[0]), dot(vectors[1])
-				worst = max(worst, math.Abs(real[i]-fixed[i]))
-				mu.Unlock()
+	modeltest.Each(t, len(pairs), func(i int) error {
+		var vectors [2][2][]float64
+		for side := range 2 {
+			in, err := m.Text(pairs[i][side])
+			if err != nil {
+				return err
 			}
-		})
-	}
-	for i := range pairs {
-		work <- i
-	}
-	close(work)
-	wg.Wait()
+			for k, p := range programs {
+				out, err := p.Run("main", in.Inputs)
+				if err != nil {
+					return err
+				}
+				vectors[k][side] = out[0].Reals()
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		gold[i], _ = strconv.ParseFloat(pairs[i][2], 64)
+		real[i], fixed[i] = dot(vectors[0]), dot(vectors[1])
+		worst = max(worst, math.Abs(real[i]-fixed[i]))
+		return nil
+	})
 	a, c := spearman(gold, real), spearman(gold, fixed)
 	t.Logf("%d pairs: float %.4f, fixed point %.4f; similarities differ by at most %.4f", len(pairs), a, c, worst)
 	if worst > 0.05 {
