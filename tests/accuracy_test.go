@@ -4,20 +4,16 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
-	goruntime "runtime"
-	"strings"
 	"sync"
 	"testing"
 
 	"nimbus/frontend"
-	"nimbus/frontend/bundle"
 	"nimbus/ir"
 	"nimbus/ir/eval"
-	"nimbus/models"
 	"nimbus/passes"
+	"nimbus/tests/modeltest"
 	"nimbus/tests/shared"
 )
 
@@ -70,12 +66,7 @@ func TestAccuracy(t *testing.T) {
 }
 
 func testAccuracy(t *testing.T, model string, refs []reference, buckets []int) {
-	b, err := bundle.Open(model)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-
+	m := modeltest.Open(t, model, nil)
 	outcomes := make([]outcome, len(refs))
 	shorter := 0
 	for _, seq := range buckets {
@@ -87,7 +78,7 @@ func testAccuracy(t *testing.T, model string, refs []reference, buckets []int) {
 		}
 		shorter = seq
 		if len(in) > 0 {
-			runBucket(t, b, seq, refs, in, outcomes)
+			runBucket(t, m.With(t, frontend.Set{"seq": seq}), seq, refs, in, outcomes)
 		}
 	}
 
@@ -99,7 +90,7 @@ func testAccuracy(t *testing.T, model string, refs []reference, buckets []int) {
 		for k, x := range o.float {
 			worst = math.Max(worst, math.Abs(x-refs[i].Logits[k]))
 		}
-		a, c := argmax(o.float), argmax(o.fixed)
+		a, c := modeltest.Argmax(o.float), modeltest.Argmax(o.fixed)
 		if a == refs[i].Label {
 			float++
 		}
@@ -126,123 +117,52 @@ func testAccuracy(t *testing.T, model string, refs []reference, buckets []int) {
 type outcome struct{ float, fixed []float64 }
 
 // runBucket evaluates the sentences in at length seq.
-func runBucket(t *testing.T, b *bundle.Bundle, seq int, refs []reference, in []int, outcomes []outcome) {
+func runBucket(t *testing.T, m *modeltest.Model, seq int, refs []reference, in []int, outcomes []outcome) {
 	t.Helper()
-	set := frontend.Set{"seq": seq}
-	m, err := b.Module(set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	src, err := b.Weights(set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plan, err := compileFor(b, m, src, seq)
-	if err != nil {
-		t.Fatalf("compile for %d tokens: %v", seq, err)
-	}
-	float, err := eval.New(m, src, eval.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	twin, err := eval.New(plan, src, eval.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	examples := m.Calibration(t)
+	plan := m.Compile(t, examples, passes.Options{Examples: examples})
+	float, twin := m.Program(t, m.Module, eval.Options{}), m.Program(t, plan, eval.Options{})
 	// The protocols compute what the twin does only where no value leaves what
 	// its op assumes: the twin does not wrap where a comparison would. Looking
 	// costs as much as computing, so some sentences must do.
 	var mu sync.Mutex
 	left := map[string]int{}
-	watched, err := eval.New(plan, src, eval.Options{Exceeded: func(_ *ir.Func, op *ir.Op, n int) {
+	watched := m.Program(t, plan, eval.Options{Exceeded: func(_ *ir.Func, op *ir.Op, n int) {
 		mu.Lock()
 		defer mu.Unlock()
 		left[op.Name+" of %"+op.Results[0].Name] += n
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	defer func() {
 		for op, n := range left {
 			t.Errorf("%d tokens: %s: %d elements are outside what it assumes", seq, op, n)
 		}
 	}()
-	work := make(chan int)
-	var wg sync.WaitGroup
-	for range goruntime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for i := range work {
-				var err error
-				twin := twin
-				if i%watchEvery == 0 {
-					twin = watched
-				}
-				if outcomes[i], err = runBoth(b, float, twin, refs[i].Text, seq); err != nil {
-					t.Errorf("sentence %d: %v", i+1, err)
-				}
-			}
-		})
-	}
-	for _, i := range in {
-		work <- i
-	}
-	close(work)
-	wg.Wait()
-	if t.Failed() {
-		t.FailNow()
-	}
+	modeltest.Each(t, len(in), func(k int) (err error) {
+		i, twin := in[k], twin
+		if i%watchEvery == 0 {
+			twin = watched
+		}
+		if outcomes[i], err = runBoth(m, float, twin, refs[i].Text); err != nil {
+			return fmt.Errorf("sentence %d: %w", i+1, err)
+		}
+		return nil
+	})
 }
 
-func runBoth(b *bundle.Bundle, float, twin *eval.Program, text string, seq int) (o outcome, err error) {
-	in, _, err := textInputs(b, text, seq)
+func runBoth(m *modeltest.Model, float, twin *eval.Program, text string) (o outcome, err error) {
+	in, err := m.Text(text)
 	if err != nil {
 		return o, err
 	}
-	x, err := float.Run("main", in)
+	x, err := float.Run("main", in.Inputs)
 	if err != nil {
 		return o, err
 	}
-	y, err := twin.Run("main", in)
+	y, err := twin.Run("main", in.Inputs)
 	if err != nil {
 		return o, err
 	}
 	return outcome{x[0].Reals(), y[0].Reals()}, nil
-}
-
-// textInputs tokenizes text, which is cut if it is too long.
-func textInputs(b *bundle.Bundle, text string, seq int) (in map[string]eval.Value, tokens int, err error) {
-	enc, err := b.Tokenizer.Encode(text, seq, true)
-	if err != nil {
-		return nil, 0, err
-	}
-	return map[string]eval.Value{"ids": eval.Ints(enc.IDs), "types": eval.Ints(enc.Types), "mask": eval.Ints(enc.Mask)}, enc.Len, nil
-}
-
-// compileFor takes m to a plan, calibrated on the embedded model's text. The
-// tolerance, which costs many runs, is not measured.
-func compileFor(b *bundle.Bundle, m *ir.Module, src bundle.Source, seq int) (*ir.Module, error) {
-	return compileRange(b, m, src, seq, passes.Options{})
-}
-
-// calibration is the embedded model's calibration text.
-func calibration(b *bundle.Bundle, seq int) ([]passes.Example, error) {
-	dir, err := models.Open("nimbus-sst2-tiny")
-	if err != nil {
-		return nil, err
-	}
-	text, err := fs.ReadFile(dir, "calibration.txt")
-	if err != nil {
-		return nil, err
-	}
-	var examples []passes.Example
-	for line := range strings.Lines(string(text)) {
-		in, tokens, err := textInputs(b, strings.TrimSpace(line), seq)
-		if err != nil {
-			return nil, err
-		}
-		examples = append(examples, passes.Example{Inputs: in, Tokens: tokens})
-	}
-	return examples, nil
 }
 
 func readReferences(t *testing.T, path string) []reference {
@@ -274,14 +194,4 @@ func everyNth[T any](xs []T, n int) (out []T) {
 		out = append(out, xs[i])
 	}
 	return out
-}
-
-func argmax(xs []float64) int {
-	best := 0
-	for i, x := range xs {
-		if x > xs[best] {
-			best = i
-		}
-	}
-	return best
 }

@@ -9,7 +9,6 @@ import (
 
 	"nimbus/backend"
 	"nimbus/frontend"
-	"nimbus/frontend/bundle"
 	"nimbus/internal/z2k"
 	"nimbus/ir"
 	"nimbus/ir/eval"
@@ -17,6 +16,7 @@ import (
 	"nimbus/ir/plan"
 	"nimbus/ir/weights"
 	"nimbus/passes"
+	"nimbus/tests/modeltest"
 )
 
 // A randomNN builds a random module of the nn stage: the composite ops and the
@@ -191,7 +191,7 @@ func TestNNPasses(t *testing.T) {
 	rng := newRand(t, 1)
 	for i := range n {
 		g := newRandomNN(rng, 1+rng.IntN(8))
-		in := madeUp(rng, g.m).Inputs
+		in := modeltest.Input(rng, g.m).Inputs
 		want := results(t, g.m, in, g.src)
 		all := g.m.Clone()
 		for _, p := range []passes.Pass{passes.Expand, passes.FuseQKV, passes.FoldScale, passes.CSE, passes.DCE, passes.Tidy} {
@@ -396,11 +396,7 @@ func TestPipeline(t *testing.T) {
 	if testing.Short() {
 		n = 2
 	}
-	b, err := bundle.Open("bert/tiny")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
+	model := modeltest.Open(t, "bert/tiny", nil)
 	rng := newRand(t, 3)
 	for i := range n {
 		heads := 1 << rng.IntN(3)
@@ -408,24 +404,18 @@ func TestPipeline(t *testing.T) {
 			"seq": 4 + rng.IntN(6), "hidden": 16 * heads, "heads": heads, "layers": 1 + rng.IntN(2), "ffn": 16 + 8*rng.IntN(5),
 			"vocab": 20 + rng.IntN(50), "positions": 16,
 		}
-		m, err := b.Module(set)
-		if err != nil {
-			t.Fatal(err)
-		}
-		src, err := b.Weights(set)
-		if err != nil {
-			t.Fatal(err)
-		}
+		one := model.With(t, set)
+		m, src := one.Module, one.Source
 		var examples []passes.Example
 		for range 16 {
-			examples = append(examples, madeUp(rng, m))
+			examples = append(examples, modeltest.Input(rng, m))
 		}
 		o := &passes.Options{
 			Observe: func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, src, examples) },
 			Parts:   1 + i%3,
 			Source:  src,
 		}
-		in := madeUp(rng, m).Inputs
+		in := modeltest.Input(rng, m).Inputs
 		last := results(t, m, in, src)
 		for _, p := range passes.Default() {
 			if err := passes.Run(m, []passes.Pass{p}, o, nil); err != nil {

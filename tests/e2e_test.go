@@ -21,21 +21,25 @@ import (
 	"nimbus/ir/weights"
 	"nimbus/models"
 	"nimbus/passes"
+	"nimbus/tests/modeltest"
 	"nimbus/tests/shared"
 )
 
 // wholeModel is a trained model with its plan, deployed.
 type wholeModel struct {
 	*deployment
-	bundle  *bundle.Bundle
+	reader  *bundle.Reader
 	twin    *eval.Program
 	account *backend.Account
 }
 
 // deployModel sets a client up for a plan of b's model.
 func deployModel(dir string, b *bundle.Bundle, m *ir.Module, src weights.Source) (*wholeModel, error) {
-	w := &wholeModel{bundle: b}
+	w := &wholeModel{}
 	var err error
+	if w.reader, err = b.Reader(m); err != nil {
+		return nil, err
+	}
 	if w.twin, err = eval.New(m, src, eval.Options{}); err != nil {
 		return nil, err
 	}
@@ -160,15 +164,15 @@ func sentences(t *testing.T, file string) (texts []string) {
 func (m *wholeModel) compare(t *testing.T, session *parties, text string) {
 	t.Helper()
 	session.tb = t
-	in, _, err := textInputs(m.bundle, text, m.prog.Seq)
+	in, err := m.reader.Text(text, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ring := map[string][]uint64{}
-	for name, v := range in {
+	for name, v := range in.Values {
 		ring[name] = v.Ring
 	}
-	want, err := m.twin.Run("main", in)
+	want, err := m.twin.Run("main", in.Values)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +182,7 @@ func (m *wholeModel) compare(t *testing.T, session *parties, text string) {
 		t.Errorf("%q: logits are %d units of the last bit from the twin's, the plan says at most %d", text, worst, most)
 	}
 	private := eval.Value{Type: want[0].Type, Ring: got[0]}
-	if a, b := argmax(private.Reals()), argmax(want[0].Reals()); a != b {
+	if a, b := modeltest.Argmax(private.Reals()), modeltest.Argmax(want[0].Reals()); a != b {
 		t.Errorf("%q: label %d, the twin says %d: logits %v and %v", text, a, b, private.Reals(), want[0].Reals())
 	}
 	checkAccount(t, m.account, client, server)
@@ -247,41 +251,11 @@ func TestPublicModel(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short")
 	}
-	b, err := bundle.Open(folder)
-	if err != nil {
+	m := modeltest.Open(t, folder, frontend.Set{"seq": 24})
+	if err := backend.Compile(m.Module, backend.Job{Source: m.Source, Examples: m.Calibration(t)}); err != nil {
 		t.Fatal(err)
 	}
-	defer b.Close()
-	const seq = 24
-	set := frontend.Set{"seq": seq}
-	m, err := b.Module(set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	src, err := b.Weights(set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := models.Open("nimbus-sst2-tiny")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := fs.ReadFile(dir, "calibration.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var examples []passes.Example
-	for line := range strings.Lines(string(text)) {
-		in, tokens, err := textInputs(b, strings.TrimSpace(line), seq)
-		if err != nil {
-			t.Fatal(err)
-		}
-		examples = append(examples, passes.Example{Inputs: in, Tokens: tokens})
-	}
-	if err := backend.Compile(m, backend.Job{Source: src, Examples: examples}); err != nil {
-		t.Fatal(err)
-	}
-	model, err := deployModel(t.TempDir(), b, m, src)
+	model, err := deployModel(t.TempDir(), m.Bundle, m.Module, m.Source)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -327,24 +301,13 @@ func TestTinyModels(t *testing.T) {
 }
 
 func testTiny(t *testing.T, name string) {
-	b, err := bundle.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	m, err := b.Module(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	src, err := b.Weights(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	one := modeltest.Open(t, name, nil)
+	m, src := one.Module, one.Source
 	float := m.Clone()
 	rng := newRand(t, 1)
 	var examples []passes.Example
 	for range 24 {
-		examples = append(examples, madeUp(rng, m))
+		examples = append(examples, modeltest.Input(rng, m))
 	}
 	if err := backend.Compile(m, backend.Job{Source: src, Examples: examples}); err != nil {
 		t.Fatal(err)
@@ -357,7 +320,7 @@ func testTiny(t *testing.T, name string) {
 		}
 		recipes[recipe] = true
 	}
-	model, err := deployModel(t.TempDir(), nil, m, src)
+	model, err := deployModel(t.TempDir(), one.Bundle, m, src)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,7 +329,7 @@ func testTiny(t *testing.T, name string) {
 	defer session.stop()
 	tolerance := int64(m.Attrs.Int("tolerance", -1))
 	for i := range 2 {
-		in, ring := madeUp(rng, float).Inputs, map[string][]uint64{}
+		in, ring := modeltest.Input(rng, float).Inputs, map[string][]uint64{}
 		for _, p := range m.Func("main").Params {
 			v := in[p.Name]
 			if ring[p.Name] = v.Ring; v.Real != nil {

@@ -22,8 +22,8 @@ import (
 // What it buys: the runtime that faces the network contains no compiler; the
 // compiler can be tested without cryptography; ir imports nothing, so nothing
 // can be circular through it; a protocol can be tested without an IR. The test
-// packages transporttest, corrtest and tests/shared are below nothing: only
-// tests import them.
+// packages transporttest, corrtest, tests/shared and tests/modeltest are below
+// nothing: only tests import them.
 const rules = `
 internal/golden, internal/prg, internal/tensor, internal/z2k, internal/kernel,
 internal/rlweparams, internal/otparams, internal/svg, internal/analyzers, ir, models, frontend/tokenizer, frontend/picture,
@@ -67,6 +67,9 @@ ir/plan, ir/weights, runtime/ot, runtime/he, runtime/ideal, runtime/vault < runt
 internal/analyzers < cmd/nimbus-vet;
 frontend/bundle, models, ir/parser, backend, runtime, internal/svg,
 runtime/transport/sim, runtime/transport/tls < cmd/nimbusc, cmd/nimbus-run;
+
+# For tests of models.
+frontend/bundle, models, backend < tests/modeltest;
 
 # A pass as somebody else would write it: of the compiler, what is exported.
 frontend/bundle, backend < examples/pass-go;

@@ -5,29 +5,17 @@ import (
 
 	"nimbus/backend"
 	"nimbus/frontend"
-	"nimbus/frontend/bundle"
 	"nimbus/ir"
 	"nimbus/passes"
+	"nimbus/tests/modeltest"
 )
 
 // TestInterleaveCost: a layer in parts takes the same bytes and the same chain of
 // messages as a layer in one, but for what packing rounds up.
 func TestInterleaveCost(t *testing.T) {
-	b, err := bundle.Open("bert/block")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	set := frontend.Set{"seq": 128, "hidden": 256, "heads": 4, "ffn": 512}
-	m, err := b.Module(set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	src, err := b.Weights(set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	examples := []passes.Example{madeUp(newRand(t, 4), m)}
+	model := modeltest.Open(t, "bert/block", frontend.Set{"seq": 128, "hidden": 256, "heads": 4, "ffn": 512})
+	m, src := model.Module, model.Source
+	examples := []passes.Example{modeltest.Input(newRand(t, 4), m)}
 	o := &passes.Options{Parts: 1, Source: src, Observe: func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, src, examples) }}
 	if err := passes.Run(m, passes.Default(), o, nil); err != nil {
 		t.Fatal(err)

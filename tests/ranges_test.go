@@ -6,13 +6,12 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"nimbus/backend"
 	"nimbus/frontend"
-	"nimbus/frontend/bundle"
 	"nimbus/internal/prg"
 	"nimbus/ir"
 	"nimbus/ir/eval"
 	"nimbus/passes"
+	"nimbus/tests/modeltest"
 	"nimbus/tests/shared"
 )
 
@@ -36,29 +35,25 @@ func TestFarOutside(t *testing.T) {
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			b, err := bundle.Open(m.open(t))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer b.Close()
-			module, src := openAt(t, b, farSeq)
-			float, err := eval.New(module, src, eval.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			inputs := farInputs(module)
+			model := modeltest.Open(t, m.open(t), frontend.Set{"seq": farSeq})
+			float := model.Program(t, model.Module, eval.Options{})
+			inputs, examples := farInputs(model.Module), model.Calibration(t)
 			for _, mode := range passes.Ranges() {
-				plan, err := compileRange(b, module, src, farSeq, passes.Options{Range: mode, Margin: map[passes.Range]float64{passes.Calibrated: 1}[mode]})
-				if err != nil {
-					t.Fatalf("%s: %v", mode, err)
+				o := passes.Options{Range: mode}
+				switch mode {
+				case passes.Clamped: // widths are chosen as for a user
+					o.Examples = examples
+				case passes.Calibrated:
+					o.Margin = 1
 				}
+				plan := model.Compile(t, examples, o)
 				if mode == passes.Proved { // that it compiles is what there is to see
 					continue
 				}
 				left := map[string]int{}
 				exceeded := func(_ *ir.Func, op *ir.Op, n int) { left[op.Name+" of %"+op.Results[0].Name] += n }
-				twin := newProgram(t, plan, src, eval.Options{Exceeded: exceeded})
-				noisy := newProgram(t, plan, src, eval.Options{Exceeded: exceeded, Perturb: prg.New(prg.Seed{7})})
+				twin := model.Program(t, plan, eval.Options{Exceeded: exceeded})
+				noisy := model.Program(t, plan, eval.Options{Exceeded: exceeded, Perturb: prg.New(prg.Seed{7})})
 				worst, where := 0.0, ""
 				for _, in := range inputs {
 					want := run(t, float, in.values)
@@ -124,42 +119,6 @@ func farInputs(m *ir.Module) []farInput {
 	add("padding throughout", farSeq, zero, zero)
 	add("no token at all", 0, random, zero)
 	return out
-}
-
-func openAt(t *testing.T, b *bundle.Bundle, seq int) (*ir.Module, bundle.Source) {
-	t.Helper()
-	set := frontend.Set{"seq": seq}
-	m, err := b.Module(set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	src, err := b.Weights(set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m, src
-}
-
-func compileRange(b *bundle.Bundle, m *ir.Module, src bundle.Source, seq int, o passes.Options) (*ir.Module, error) {
-	examples, err := calibration(b, seq)
-	if err != nil {
-		return nil, err
-	}
-	plan := m.Clone()
-	if o.Range == "" || o.Range == passes.Clamped { // widths are chosen as for a user
-		o.Examples = examples
-	}
-	o.Observe = func(m *ir.Module) (*passes.Stats, error) { return passes.Record(m, src, examples) }
-	return plan, backend.Compile(plan, backend.Job{Source: src, Passes: o})
-}
-
-func newProgram(t *testing.T, m *ir.Module, src bundle.Source, o eval.Options) *eval.Program {
-	t.Helper()
-	p, err := eval.New(m, src, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
 }
 
 func run(t *testing.T, p *eval.Program, in map[string]eval.Value) []float64 {
