@@ -130,17 +130,10 @@ func preparedMatMul(t testing.TB, m MatMul) ([]int64, transporttest.Result) {
 		t.Fatal(err)
 	}
 	xc, xs, w := random(rng, m.M*m.K, m.Width), random(rng, m.M*m.K, m.Width), random(rng, m.K*m.N, m.Width)
-	info, err := m.Section("w")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var data bytes.Buffer
-	if err := m.Encrypt(&data, key, testID, w, rng, nil); err != nil {
-		t.Fatal(err)
-	}
+	stored := section(t, m, key, w, rng)
 	var yc, ys []uint64
 	res := transporttest.TwoParty(t, func(c transport.Conn) error {
-		p, err := m.PrepareClient(c, asSection(info, testID, data.Bytes()), key.Public(), rng.Child("client"))
+		p, err := m.PrepareClient(c, stored, key.Public(), rng.Child("client"))
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package he
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -27,18 +26,14 @@ func BenchmarkMatMul(b *testing.B) {
 			rng := seeded(1)
 			key, _ := NewSecretKey(m.Set, rng)
 			w := random(rng, m.K*m.N, m.Width)
-			var data bytes.Buffer
 			start := time.Now()
-			if err := m.Encrypt(&data, key, testID, w, rng, nil); err != nil {
-				b.Fatal(err)
-			}
+			stored := section(b, m, key, w, rng)
 			setup := time.Since(start)
-			info, _ := m.Section("w")
 			x := random(rng, m.M*m.K, m.Width)
 			sent := int64(0)
 			for b.Loop() {
 				res := transporttest.TwoParty(b, func(c transport.Conn) error {
-					_, err := m.Client(c, asSection(info, testID, data.Bytes()), key.Public(), x, rng.Child("run"))
+					_, err := m.Client(c, stored, key.Public(), x, rng.Child("run"))
 					return err
 				}, func(c transport.Conn) error {
 					_, err := m.Server(c, key, x, w)
@@ -47,7 +42,7 @@ func BenchmarkMatMul(b *testing.B) {
 				sent = res.ClientStats.BytesSent
 			}
 			b.ReportMetric(float64(sent), "bytes/op")
-			b.ReportMetric(float64(data.Len()), "section-bytes")
+			b.ReportMetric(float64(len(stored.Data)), "section-bytes")
 			b.ReportMetric(float64(setup.Microseconds())/float64(m.K), "setup-us/row")
 		})
 	}
@@ -144,11 +139,7 @@ func BenchmarkMatMulClient(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", s.name, rows), func(b *testing.B) {
 				rng := seeded(1)
 				key, _ := NewSecretKey(m.Set, rng)
-				var data bytes.Buffer
-				if err := m.Encrypt(&data, key, testID, random(rng, m.K*m.N, m.Width), rng, nil); err != nil {
-					b.Fatal(err)
-				}
-				info, _ := m.Section("w")
+				stored := section(b, m, key, random(rng, m.K*m.N, m.Width), rng)
 				l, err := m.setup()
 				if err != nil {
 					b.Fatal(err)
@@ -166,7 +157,7 @@ func BenchmarkMatMulClient(b *testing.B) {
 						b.Fatal(err)
 					}
 					b.StartTimer()
-					if _, err := m.Client(discard{}, asSection(info, testID, data.Bytes()), pool.keys[0], x, rng.Child("run")); err != nil {
+					if _, err := m.Client(discard{}, stored, pool.keys[0], x, rng.Child("run")); err != nil {
 						b.Fatal(err)
 					}
 				}

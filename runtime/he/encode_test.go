@@ -33,85 +33,89 @@ func crt(p *params, x poly, j, limbs int) *big.Int {
 	return u.Mod(u, m)
 }
 
-func TestEncodeAgainstBig(t *testing.T) {
-	rng := seeded(1)
+// everyModulus calls f with the moduli of every set: of responses, and all of it.
+func everyModulus(t *testing.T, f func(name string, p *params, mod *modulus)) {
+	t.Helper()
 	for _, name := range rlweparams.Names() {
 		p, err := load(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, mod := range []*modulus{p.resp(), p.all()} {
-			q := p.Modulus(mod.count)
-			for _, width := range []int{1, 2, 8, 25, 37, 44, 63, 64} {
-				m := append(random(rng, 40, width), 0, 1, 1<<(width-1), 1<<(width-1)-1, ^uint64(0)>>(64-width))
-				out := newPoly(mod.count, len(m))
-				p.encode(out, m, mod, width)
-				back := make([]uint64, len(m))
-				if q.BitLen() > width+1 {
-					p.decode(back, out, mod, width)
-				} else {
-					copy(back, m)
+		f(name, p, p.resp())
+		f(name, p, p.all())
+	}
+}
+
+func TestEncodeAgainstBig(t *testing.T) {
+	rng := seeded(1)
+	everyModulus(t, func(name string, p *params, mod *modulus) {
+		q := p.Modulus(mod.count)
+		for _, width := range []int{1, 2, 8, 25, 37, 44, 63, 64} {
+			m := append(random(rng, 40, width), 0, 1, 1<<(width-1), 1<<(width-1)-1, ^uint64(0)>>(64-width))
+			out := newPoly(mod.count, len(m))
+			p.encode(out, m, mod, width)
+			back := make([]uint64, len(m))
+			if q.BitLen() > width+1 {
+				p.decode(back, out, mod, width)
+			} else {
+				copy(back, m)
+			}
+			for j, v := range m {
+				want := roundDiv(new(big.Int).Mul(new(big.Int).SetUint64(v), q), new(big.Int).Lsh(big.NewInt(1), uint(width)))
+				for i := range mod.count {
+					r := new(big.Int).Mod(want, new(big.Int).SetUint64(p.limbs[i].q))
+					if out[i][j] != r.Uint64() {
+						t.Fatalf("%s limbs %d width %d: encode %d: limb %d is %d, want %v", name, mod.count, width, v, i, out[i][j], r)
+					}
 				}
-				for j, v := range m {
-					want := roundDiv(new(big.Int).Mul(new(big.Int).SetUint64(v), q), new(big.Int).Lsh(big.NewInt(1), uint(width)))
-					for i := range mod.count {
-						r := new(big.Int).Mod(want, new(big.Int).SetUint64(p.limbs[i].q))
-						if out[i][j] != r.Uint64() {
-							t.Fatalf("%s limbs %d width %d: encode %d: limb %d is %d, want %v", name, mod.count, width, v, i, out[i][j], r)
-						}
-					}
-					if back[j] != v {
-						t.Fatalf("%s limbs %d width %d: %d decodes to %d", name, mod.count, width, v, back[j])
-					}
+				if back[j] != v {
+					t.Fatalf("%s limbs %d width %d: %d decodes to %d", name, mod.count, width, v, back[j])
 				}
 			}
 		}
-	}
+	})
 }
 
 func TestDecodeAgainstBig(t *testing.T) {
 	rng := seeded(2)
-	for _, name := range rlweparams.Names() {
-		p, _ := load(name)
-		for _, mod := range []*modulus{p.resp(), p.all()} {
-			q := p.Modulus(mod.count)
-			for _, width := range []int{1, 7, 25, 44, 63, 64} {
-				x := newPoly(mod.count, 60)
-				for i := range x {
-					uniform(rng, x[i], &p.limbs[i])
-					x[i][0], x[i][1], x[i][2] = 0, p.limbs[i].q-1, 1
+	everyModulus(t, func(name string, p *params, mod *modulus) {
+		q := p.Modulus(mod.count)
+		for _, width := range []int{1, 7, 25, 44, 63, 64} {
+			x := newPoly(mod.count, 60)
+			for i := range x {
+				uniform(rng, x[i], &p.limbs[i])
+				x[i][0], x[i][1], x[i][2] = 0, p.limbs[i].q-1, 1
+			}
+			out := make([]uint64, 60)
+			p.decode(out, x, mod, width)
+			for j, got := range out {
+				u := crt(p, x, j, mod.count)
+				want := roundDiv(new(big.Int).Lsh(u, uint(width)), q)
+				want.Mod(want, new(big.Int).Lsh(big.NewInt(1), uint(width)))
+				if want.Uint64() != got {
+					t.Fatalf("%s limbs %d width %d: %v decodes to %d, want %v", name, mod.count, width, u, got, want)
 				}
-				out := make([]uint64, 60)
-				p.decode(out, x, mod, width)
-				for j, got := range out {
-					u := crt(p, x, j, mod.count)
-					want := roundDiv(new(big.Int).Lsh(u, uint(width)), q)
-					want.Mod(want, new(big.Int).Lsh(big.NewInt(1), uint(width)))
-					if want.Uint64() != got {
-						t.Fatalf("%s limbs %d width %d: %v decodes to %d, want %v", name, mod.count, width, u, got, want)
-					}
+			}
+			if mod.count > 2 {
+				continue
+			}
+			y := newPoly(mod.count, 1)
+			for j := range out {
+				hi, lo := p.wide(x, j, mod)
+				u := new(big.Int).SetUint64(hi)
+				u.Lsh(u, 64).Add(u, new(big.Int).SetUint64(lo))
+				if u.Cmp(crt(p, x, j, mod.count)) != 0 {
+					t.Fatalf("%s: residues of %v read as %v", name, crt(p, x, j, mod.count), u)
 				}
-				if mod.count > 2 {
-					continue
-				}
-				y := newPoly(mod.count, 1)
-				for j := range out {
-					hi, lo := p.wide(x, j, mod)
-					u := new(big.Int).SetUint64(hi)
-					u.Lsh(u, 64).Add(u, new(big.Int).SetUint64(lo))
-					if u.Cmp(crt(p, x, j, mod.count)) != 0 {
-						t.Fatalf("%s: residues of %v read as %v", name, crt(p, x, j, mod.count), u)
-					}
-					p.narrow(y, 0, hi, lo, mod)
-					for i := range y {
-						if y[i][0] != x[i][j] {
-							t.Fatalf("%s: %v has residue %d, want %d", name, u, y[i][0], x[i][j])
-						}
+				p.narrow(y, 0, hi, lo, mod)
+				for i := range y {
+					if y[i][0] != x[i][j] {
+						t.Fatalf("%s: %v has residue %d, want %d", name, u, y[i][0], x[i][j])
 					}
 				}
 			}
 		}
-	}
+	})
 }
 
 func TestDropLastAgainstBig(t *testing.T) {

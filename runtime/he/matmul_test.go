@@ -26,6 +26,38 @@ func asSection(info artifact.SectionInfo, id SectionID, data []byte) artifact.Se
 	return artifact.Section{SectionInfo: info, PlanDigest: id.Plan, KeyID: id.Key, Data: data}
 }
 
+// section encrypts the weight of m.
+func section(tb testing.TB, m MatMul, key *SecretKey, w []uint64, rng *prg.PRG) artifact.Section {
+	tb.Helper()
+	info, err := m.Section("w")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var data bytes.Buffer
+	if err := m.Encrypt(&data, key, testID, w, rng, nil); err != nil {
+		tb.Fatal(err)
+	}
+	return asSection(info, testID, data.Bytes())
+}
+
+// openRandom is the product m, and the rows of a random weight that a client has stored.
+func openRandom(t *testing.T, m MatMul, rng *prg.PRG) (*linear, *matMulRows) {
+	t.Helper()
+	key, err := NewSecretKey(m.Set, rng)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := m.setup()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := l.open(section(t, m, key, random(rng, m.K*m.N, m.Width), rng))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, rows
+}
+
 func random(rng *prg.PRG, n, width int) []uint64 {
 	v := make([]uint64, n)
 	rng.Fill(v, width)
@@ -176,27 +208,7 @@ func TestAccumulate(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			const k = 9
 			m := MatMul{Set: c.set, M: k, K: k, N: c.n, T: c.t, Width: 38, DropStored: c.drop}
-			rng := seeded(3)
-			key, err := NewSecretKey(m.Set, rng)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var data bytes.Buffer
-			if err := m.Encrypt(&data, key, testID, random(rng, k*c.n, m.Width), rng, nil); err != nil {
-				t.Fatal(err)
-			}
-			info, err := m.Section("w")
-			if err != nil {
-				t.Fatal(err)
-			}
-			l, err := m.setup()
-			if err != nil {
-				t.Fatal(err)
-			}
-			rows, err := l.open(asSection(info, testID, data.Bytes()))
-			if err != nil {
-				t.Fatal(err)
-			}
+			l, rows := openRandom(t, m, seeded(3))
 			if c.half > 0 {
 				p := *l.p
 				p.limbs = slices.Clone(p.limbs)

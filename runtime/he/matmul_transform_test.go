@@ -1,7 +1,6 @@
 package he
 
 import (
-	"bytes"
 	"slices"
 	"testing"
 
@@ -18,26 +17,7 @@ func TestTransformed(t *testing.T) {
 	} {
 		t.Run(m.String(), func(t *testing.T) {
 			rng := seeded(5)
-			key, err := NewSecretKey(m.Set, rng)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var data bytes.Buffer
-			if err := m.Encrypt(&data, key, testID, random(rng, m.K*m.N, m.Width), rng, nil); err != nil {
-				t.Fatal(err)
-			}
-			info, err := m.Section("w")
-			if err != nil {
-				t.Fatal(err)
-			}
-			l, err := m.setup()
-			if err != nil {
-				t.Fatal(err)
-			}
-			rows, err := l.open(asSection(info, testID, data.Bytes()))
-			if err != nil {
-				t.Fatal(err)
-			}
+			l, rows := openRandom(t, m, rng)
 			xs := make([]int64, m.M*m.K)
 			for i, v := range random(rng, len(xs), m.Width) {
 				xs[i] = z2k.Signed(v, m.Width)

@@ -12,42 +12,36 @@ import (
 // of bits, at both ends of the range too.
 func TestStoredAgainstBig(t *testing.T) {
 	rng := seeded(9)
-	for _, name := range rlweparams.Names() {
-		p, err := load(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, mod := range []*modulus{p.resp(), p.all()} {
-			q := p.Modulus(mod.count)
-			const n = 29
-			for drop := 0; p.CheckStored(mod.count, drop) == nil; drop++ {
-				x, y := newPoly(mod.count, n), newPoly(mod.count, n)
-				for i := range x {
-					uniform(rng, x[i], &p.limbs[i])
-					x[i][0], x[i][1] = 0, p.limbs[i].q-1 // 0 and Q-1
+	everyModulus(t, func(name string, p *params, mod *modulus) {
+		q := p.Modulus(mod.count)
+		const n = 29
+		for drop := 0; p.CheckStored(mod.count, drop) == nil; drop++ {
+			x, y := newPoly(mod.count, n), newPoly(mod.count, n)
+			for i := range x {
+				uniform(rng, x[i], &p.limbs[i])
+				x[i][0], x[i][1] = 0, p.limbs[i].q-1 // 0 and Q-1
+			}
+			data := p.packStored(nil, x, mod, drop)
+			if want := p.StoredPolyBytes(n, mod.count, drop); len(data) != want {
+				t.Fatalf("%s limbs %d drop %d: %d bytes, expected %d", name, mod.count, drop, len(data), want)
+			}
+			scratch := make([]uint64, 2*n)
+			for i := range y {
+				if err := p.unpackStored(y[i], scratch, data, i, mod, drop); err != nil {
+					t.Fatalf("%s limbs %d drop %d: %v", name, mod.count, drop, err)
 				}
-				data := p.packStored(nil, x, mod, drop)
-				if want := p.StoredPolyBytes(n, mod.count, drop); len(data) != want {
-					t.Fatalf("%s limbs %d drop %d: %d bytes, expected %d", name, mod.count, drop, len(data), want)
-				}
-				scratch := make([]uint64, 2*n)
-				for i := range y {
-					if err := p.unpackStored(y[i], scratch, data, i, mod, drop); err != nil {
-						t.Fatalf("%s limbs %d drop %d: %v", name, mod.count, drop, err)
-					}
-				}
-				half := new(big.Int).Lsh(big.NewInt(1), uint(drop))
-				half.Rsh(half, 1)
-				for j := range n {
-					a, b := crt(p, x, j, mod.count), crt(p, y, j, mod.count)
-					d := new(big.Int).Sub(a, b)
-					if d.CmpAbs(half) > 0 || b.Cmp(q) >= 0 {
-						t.Fatalf("%s limbs %d drop %d: %v read as %v", name, mod.count, drop, a, b)
-					}
+			}
+			half := new(big.Int).Lsh(big.NewInt(1), uint(drop))
+			half.Rsh(half, 1)
+			for j := range n {
+				a, b := crt(p, x, j, mod.count), crt(p, y, j, mod.count)
+				d := new(big.Int).Sub(a, b)
+				if d.CmpAbs(half) > 0 || b.Cmp(q) >= 0 {
+					t.Fatalf("%s limbs %d drop %d: %v read as %v", name, mod.count, drop, a, b)
 				}
 			}
 		}
-	}
+	})
 }
 
 // FuzzUnpackStored checks that no bytes make the reader do anything but refuse or return residues.

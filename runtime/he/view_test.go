@@ -107,14 +107,10 @@ func TestMatMulView(t *testing.T) {
 	for name, d := range drawn {
 		l, _ := m.setup()
 		l.draw = d.draw
-		info, _ := m.Section("w")
-		var data bytes.Buffer
-		if err := m.Encrypt(&data, key, testID, w, rng, nil); err != nil {
-			t.Fatal(err)
-		}
+		stored := section(t, m, key, w, rng)
 		x := make([]uint64, m.M*m.K) // zeros: the server may learn nothing, not even that
 		res := transporttest.TwoParty(t, func(c transport.Conn) error {
-			_, err := l.client(c, asSection(info, testID, data.Bytes()), key.Public(), x, rng.Child("run"))
+			_, err := l.client(c, stored, key.Public(), x, rng.Child("run"))
 			return err
 		}, func(c transport.Conn) error {
 			_, err := m.Server(c, key, x, w)

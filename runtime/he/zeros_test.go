@@ -1,7 +1,6 @@
 package he
 
 import (
-	"bytes"
 	"fmt"
 	goruntime "runtime"
 	"strings"
@@ -41,11 +40,7 @@ func TestZeroNeeds(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.draw = draw
-		info, _ := m.Section("w")
-		var data bytes.Buffer
-		if err := m.Encrypt(&data, key, testID, make([]uint64, m.K*m.N), rng, nil); err != nil {
-			t.Fatal(err)
-		}
+		stored := section(t, m, key, make([]uint64, m.K*m.N), rng)
 		ring := (&PublicKeyring{keys: []*PublicKey{key.Public()}}).Pooled()
 		need := ZeroNeeds{}
 		if err := m.AddZeros(need); err != nil {
@@ -62,7 +57,7 @@ func TestZeroNeeds(t *testing.T) {
 		pk, _ := ring.Key(m.Set)
 		x := make([]uint64, m.M*m.K)
 		transporttest.TwoParty(t, func(c transport.Conn) error {
-			y, err := l.client(c, asSection(info, testID, data.Bytes()), pk, x, rng.Child("run"))
+			y, err := l.client(c, stored, pk, x, rng.Child("run"))
 			if err == nil && len(y) != m.M*m.N {
 				err = fmt.Errorf("%d results", len(y))
 			}
