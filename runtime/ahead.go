@@ -104,7 +104,7 @@ func (s *Session) prepareAhead() error {
 		}
 		s.ahead[i].op = o
 		lane, rng := s.conn.Lane(s.lanes, asked), s.rng.Child("ahead")
-		st := &step{op: o, conn: turnConn{lane, &s.turns, s.lanes}, lane: s.lanes, turn: s.turns.ask(s.lanes)}
+		st := &step{op: o, conn: turnConn{lane, &s.turns, rank(s.lanes)}, lane: s.lanes, turn: s.turns.ask(rank(s.lanes))}
 		st.run = func() (err error) {
 			s.ahead[i].got, err = p.prepare(st.conn, rng)
 			return err

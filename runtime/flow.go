@@ -89,7 +89,7 @@ func (w *flow) run() ([]result, error) {
 			st := heap.Pop(&w.ready).(*step)
 			w.begin(st)
 			w.flying++
-			st.turn = w.turns.ask(st.lane) // here, as goroutines start in any order
+			st.turn = w.turns.ask(st.rank()) // here, as goroutines start in any order
 			go func() {
 				st.exec(&w.turns)
 				w.done <- st

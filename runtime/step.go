@@ -111,11 +111,20 @@ func (s *Session) newStep(o *ir.Op, order int) (*step, error) {
 	return st, nil
 }
 
+// rank is the step's in turns: program order, products by weights last.
+func (st *step) rank() rank {
+	r := rank(st.lane)
+	if st.op.Name == "he.matmul" {
+		r += afterOthers
+	}
+	return r
+}
+
 // begin opens a step's lane.
 func (s *Session) begin(st *step) {
 	st.began = time.Now()
 	lane := s.conn.Lane(st.lane, st.depth)
-	st.conn = turnConn{lane, &s.turns, st.lane}
+	st.conn = turnConn{lane, &s.turns, st.rank()}
 	if st.op.Dialect() != "ot" {
 		return
 	}

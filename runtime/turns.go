@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	goruntime "runtime"
 	"slices"
 	"sync"
@@ -8,27 +9,35 @@ import (
 	"nimbus/runtime/transport"
 )
 
-// turns lets few steps compute at the same time, those first that come first in
-// program order: a step uses the cores by itself (he and ot work in parallel),
-// and three that share one core would all be late for the peer, who waits for
-// the first. A step that waits for a message gives its turn away.
+// turns lets few steps compute at the same time, those of the lowest rank: a step
+// uses the cores by itself (he and ot work in parallel), and three that share one
+// core would all be late for the peer, who waits for the first. A step that waits
+// for a message gives its turn away.
 type turns struct {
 	mu      sync.Mutex
 	taken   int
-	waiting []turn // sorted by lane
+	waiting []turn // sorted by rank
 }
 
 type turn struct {
-	lane uint32
+	rank rank
 	mine chan struct{}
 }
+
+// rank orders steps; two never have the same.
+type rank uint64
+
+// afterOthers is added to the ranks of products by weights: the client computes
+// long for what the server opens in no time, while in other ops the peer has as
+// much to do, and should have it early.
+const afterOthers rank = 1 << 32
 
 // turnsAtOnce is how many steps compute at a time: one for two cores.
 func turnsAtOnce() int { return max(1, goruntime.GOMAXPROCS(0)/2) }
 
 // ask asks for a turn, which has come when the channel is closed.
-func (t *turns) ask(lane uint32) <-chan struct{} {
-	w := turn{lane, make(chan struct{})}
+func (t *turns) ask(r rank) <-chan struct{} {
+	w := turn{r, make(chan struct{})}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.taken < turnsAtOnce() {
@@ -36,12 +45,12 @@ func (t *turns) ask(lane uint32) <-chan struct{} {
 		close(w.mine)
 		return w.mine
 	}
-	at, _ := slices.BinarySearchFunc(t.waiting, lane, func(w turn, lane uint32) int { return int(w.lane) - int(lane) })
+	at, _ := slices.BinarySearchFunc(t.waiting, r, func(w turn, r rank) int { return cmp.Compare(w.rank, r) })
 	t.waiting = slices.Insert(t.waiting, at, w)
 	return w.mine
 }
 
-func (t *turns) take(lane uint32) { <-t.ask(lane) }
+func (t *turns) take(r rank) { <-t.ask(r) }
 
 // give ends a turn, and begins that of the first step that waits.
 func (t *turns) give() {
@@ -59,22 +68,22 @@ func (t *turns) give() {
 type turnConn struct {
 	transport.Conn
 	turns *turns
-	lane  uint32
+	rank  rank
 }
 
 func (c turnConn) Recv(want int) ([]byte, error) {
 	c.turns.give()
-	defer c.turns.take(c.lane)
+	defer c.turns.take(c.rank)
 	return c.Conn.Recv(want)
 }
 
 func (c turnConn) RecvMax(max int) ([]byte, error) {
 	c.turns.give()
-	defer c.turns.take(c.lane)
+	defer c.turns.take(c.rank)
 	return c.Conn.RecvMax(max)
 }
 
-// Send gives way to an earlier step: its peer has something to do meanwhile.
+// Send gives way to a step of lower rank: its peer has something to do meanwhile.
 func (c turnConn) Send(msg []byte) error {
 	err := c.Conn.Send(msg)
 	c.giveWay()
@@ -91,10 +100,10 @@ func (c turnConn) Flush() error {
 
 func (c turnConn) giveWay() {
 	c.turns.mu.Lock()
-	earlier := len(c.turns.waiting) > 0 && c.turns.waiting[0].lane < c.lane
+	earlier := len(c.turns.waiting) > 0 && c.turns.waiting[0].rank < c.rank
 	c.turns.mu.Unlock()
 	if earlier {
 		c.turns.give()
-		c.turns.take(c.lane)
+		c.turns.take(c.rank)
 	}
 }

@@ -2,11 +2,11 @@ package ot
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 
 	"nimbus/internal/kernel"
 	"nimbus/internal/z2k"
+	"nimbus/runtime/corr"
 )
 
 // ots is a set of equal OTs in one direction, in units (one or a few COTs each)
@@ -51,9 +51,13 @@ func grow[T any](s *[]T, n int) []T {
 	return (*s)[:n]
 }
 
-// messageBytes is where a payload is cut into messages, so that the peer works
-// while the rest is made.
-const messageBytes = 1 << 20
+// Messages end where they have so many bytes of corrections, or where those of
+// the payload that answers them reach so many: the peer works on one while the
+// next is made.
+const (
+	correctionBytes = 16 << 10
+	payloadBytes    = 256 << 10
+)
 
 // exchange runs OTs in both directions in two half-rounds:
 //
@@ -61,8 +65,9 @@ const messageBytes = 1 << 20
 //	corrections: random ⊕ wanted choice  ──▶
 //	                                     ◀──  payloads
 //
-// A party that is receiver and sender first sends all its corrections, then all
-// its payloads, and reads last. A failure kills the Protocol.
+// Both go in pieces: a message of corrections is answered by one of payloads,
+// while the next is on its way. A party that is receiver and sender first sends
+// all its corrections, then all its payloads, and reads last. A failure kills the Protocol.
 func (p *Protocol) exchange(recv, send []ots) error {
 	if p.err != nil {
 		return p.err
@@ -143,145 +148,166 @@ func (p *Protocol) halves(lo, hi, cots int, f func(s *scratch, lo, hi int)) {
 	wg.Wait()
 }
 
-// sendCorrections takes the receiver's COTs of all sets and sends one message
-// with a bit for each, packed per set.
-func (p *Protocol) sendCorrections(recv []ots) error {
-	total := 0
-	for _, s := range recv {
-		units, cots := s.size()
-		total += z2k.PackedLen(units*cots, 1)
+// A piece is a chunk of a set: its units [lo, hi).
+type piece struct {
+	ots
+	lo, hi int
+}
+
+// cots is how many COTs the piece consumes.
+func (c piece) cots() int {
+	_, each := c.size()
+	return (c.hi - c.lo) * each
+}
+
+// A message is some pieces, of one set or of several.
+type message []piece
+
+// corrections and payloads are how many bytes its corrections and its payloads have.
+func (m message) corrections() (n int) {
+	for _, c := range m {
+		n += z2k.PackedLen(c.cots(), 1)
 	}
-	msg := grow(&p.msg, total)[:0]
-	p.msg = msg
-	for _, s := range recv {
-		units, cots := s.size()
-		tweak := p.corr.NextTweak(units*s.tweaks(), false)
+	return n
+}
+
+func (m message) payloads() (n int) {
+	for _, c := range m {
+		n += c.payload(c.hi - c.lo)
+	}
+	return n
+}
+
+// messages cuts sets into messages, the same at both parties.
+func messages(sets []ots) (all []message) {
+	var m message
+	for _, s := range sets {
+		units, _ := s.size()
 		for lo := 0; lo < units; lo += s.chunk() {
-			hi := min(lo+s.chunk(), units)
-			choice, keys, err := p.corr.ReceiverTake((hi - lo) * cots)
+			m = append(m, piece{s, lo, min(lo+s.chunk(), units)})
+			if m.corrections() >= correctionBytes || m.payloads() >= payloadBytes {
+				all, m = append(all, m), nil
+			}
+		}
+	}
+	if m != nil {
+		all = append(all, m)
+	}
+	return all
+}
+
+// tweaks are the hash tweaks of one direction of an exchange.
+type tweaks struct {
+	corr   *corr.Corr
+	sender bool
+	set    ots
+	first  uint64 // of the set
+}
+
+// at is the first tweak of a piece; a set's are drawn with its first piece.
+func (t *tweaks) at(c piece) uint64 {
+	if t.set != c.ots {
+		units, _ := c.size()
+		t.set, t.first = c.ots, t.corr.NextTweak(units*c.tweaks(), t.sender)
+	}
+	return t.first + uint64(c.lo*c.tweaks())
+}
+
+// sendCorrections takes the receiver's COTs of all sets and sends a bit for each.
+func (p *Protocol) sendCorrections(recv []ots) error {
+	tw := tweaks{corr: p.corr}
+	for _, m := range messages(recv) {
+		out := p.msg[:0]
+		for _, c := range m {
+			tweak := tw.at(c)
+			choice, keys, err := p.corr.ReceiverTake(c.cots())
 			if err != nil {
 				return err
 			}
-			p.halves(lo, hi, cots, func(w *scratch, a, b int) {
-				i, j := (a-lo)*cots, (b-lo)*cots
-				s.choose(w, p.hash, a, b, choice[i:j], keys[i:j], tweak+uint64(a*s.tweaks()))
+			_, each := c.size()
+			p.halves(c.lo, c.hi, each, func(w *scratch, a, b int) {
+				i, j := (a-c.lo)*each, (b-c.lo)*each
+				c.choose(w, p.hash, a, b, choice[i:j], keys[i:j], tweak+uint64((a-c.lo)*c.tweaks()))
 			})
-			msg = z2k.PackBits(msg, choice)
+			out = z2k.PackBits(out, choice)
 			clear(choice)
 		}
-	}
-	if err := p.conn.Send(msg); err != nil {
-		return fmt.Errorf("send corrections: %w", err)
+		p.msg = out
+		if err := p.conn.Send(out); err != nil {
+			return fmt.Errorf("send corrections: %w", err)
+		}
 	}
 	return nil
 }
 
 // sendPayloads reads the peer's corrections for all sets and answers.
 func (p *Protocol) sendPayloads(send []ots) error {
-	want := 0
-	for _, s := range send {
-		units, cots := s.size()
-		want += z2k.PackedLen(units*cots, 1)
-	}
-	msg, err := p.conn.Recv(want)
-	if err != nil {
-		return fmt.Errorf("receive corrections: %w", err)
-	}
-	out := p.msg[:0]
-	for _, s := range send {
-		units, cots := s.size()
-		n := z2k.PackedLen(units*cots, 1)
-		bits := grow(&p.bits, units*cots)
-		p.bits = bits
-		if err := z2k.UnpackBits(bits, msg[:n]); err != nil {
+	tw := tweaks{corr: p.corr, sender: true}
+	for _, m := range messages(send) {
+		msg, err := p.conn.Recv(m.corrections())
+		if err != nil {
 			return fmt.Errorf("receive corrections: %w", err)
 		}
-		msg = msg[n:]
-		tweak := p.corr.NextTweak(units*s.tweaks(), true)
-		for lo := 0; lo < units; lo += s.chunk() {
-			hi := min(lo+s.chunk(), units)
-			k0, delta, err := p.corr.SenderTake((hi - lo) * cots)
+		total := m.payloads()
+		out := grow(&p.msg, total)
+		p.msg = out
+		for _, c := range m {
+			bits := grow(&p.bits, c.cots())
+			p.bits = bits
+			n := z2k.PackedLen(len(bits), 1)
+			if err := z2k.UnpackBits(bits, msg[:n]); err != nil {
+				return fmt.Errorf("receive corrections: %w", err)
+			}
+			msg = msg[n:]
+			tweak := tw.at(c)
+			k0, delta, err := p.corr.SenderTake(len(bits))
 			if err != nil {
 				return err
 			}
-			at := len(out)
-			total := s.payload(hi - lo)
-			out = slices.Grow(out, total)[:at+total]
-			p.halves(lo, hi, cots, func(w *scratch, a, b int) {
-				i, j := (a-lo)*cots, (b-lo)*cots
+			_, each := c.size()
+			p.halves(c.lo, c.hi, each, func(w *scratch, a, b int) {
+				i, j := (a-c.lo)*each, (b-c.lo)*each
 				// The cut is a multiple of 64 units, so both parts start at a byte.
-				from := at + s.payload(a-lo)
-				part := out[from:from:min(from+s.payload(b-a), at+total)]
-				s.send(w, p.hash, a, b, bits[lo*cots+i:lo*cots+j], k0[i:j], delta, tweak+uint64(a*s.tweaks()), part)
+				part := out[c.payload(a-c.lo):c.payload(b-c.lo)]
+				c.send(w, p.hash, a, b, bits[i:j], k0[i:j], delta, tweak+uint64((a-c.lo)*c.tweaks()), part[:0:len(part)])
 			})
-			if len(out) >= messageBytes {
-				if err := p.conn.Send(out); err != nil {
-					return fmt.Errorf("send payloads: %w", err)
-				}
-				out = out[:0]
-			}
+			out = out[c.payload(c.hi-c.lo):]
 		}
-	}
-	p.msg = out
-	if len(out) > 0 {
-		if err := p.conn.Send(out); err != nil {
+		if err := p.conn.Send(p.msg[:total]); err != nil {
 			return fmt.Errorf("send payloads: %w", err)
 		}
 	}
 	return nil
 }
 
-// receivePayloads reads the payloads of all sets, cut as sendPayloads cuts.
+// receivePayloads reads the payloads of all sets.
 func (p *Protocol) receivePayloads(recv []ots) error {
-	type part struct {
-		s      ots
-		lo, hi int
-	}
-	var parts []part
-	bytes := 0
-	read := func() error {
-		if bytes == 0 {
-			return nil
-		}
-		msg, err := p.conn.Recv(bytes)
+	for _, m := range messages(recv) {
+		msg, err := p.conn.Recv(m.payloads())
 		if err != nil {
 			return fmt.Errorf("receive payloads: %w", err)
 		}
-		for _, c := range parts {
-			n := c.s.payload(c.hi - c.lo)
-			if err := p.receive(c.s, c.lo, c.hi, msg[:n]); err != nil {
+		for _, c := range m {
+			n := c.payload(c.hi - c.lo)
+			if err := p.receive(c, msg[:n]); err != nil {
 				return fmt.Errorf("receive payloads: %w", err)
 			}
 			msg = msg[n:]
 		}
-		parts, bytes = parts[:0], 0
-		return nil
 	}
-	for _, s := range recv {
-		units, _ := s.size()
-		for lo := 0; lo < units; lo += s.chunk() {
-			hi := min(lo+s.chunk(), units)
-			parts = append(parts, part{s, lo, hi})
-			if bytes += s.payload(hi - lo); bytes >= messageBytes {
-				if err := read(); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return read()
+	return nil
 }
 
-// receive runs s.receive in halves.
-func (p *Protocol) receive(s ots, lo, hi int, payload []byte) error {
+// receive runs c.receive in halves.
+func (p *Protocol) receive(c piece, payload []byte) error {
 	var first, second error
-	_, cots := s.size()
-	p.halves(lo, hi, cots, func(w *scratch, a, b int) {
-		part := payload[s.payload(a-lo):s.payload(b-lo)]
-		if a == lo {
-			first = s.receive(w, a, b, part)
+	_, each := c.size()
+	p.halves(c.lo, c.hi, each, func(w *scratch, a, b int) {
+		part := payload[c.payload(a-c.lo):c.payload(b-c.lo)]
+		if a == c.lo {
+			first = c.ots.receive(w, a, b, part)
 		} else {
-			second = s.receive(w, a, b, part)
+			second = c.ots.receive(w, a, b, part)
 		}
 	})
 	if first != nil {
