@@ -36,16 +36,8 @@ func Select(width int) (rlweparams.Set, error) {
 // products of 512 error terms; [MatMulSSChoices] decides better once shapes are known.
 func MatMulSS(width, drop int) (rlweparams.Set, error) {
 	return first(width, "a product of shared matrices", func(s rlweparams.Set) bool {
-		return width <= s.MaxMatMulSS && s.MatMulSSNoise(512, width, 0, 0).Bound(outputs) <= hidden(drop)
+		return width <= s.MaxMatMulSS && s.MatMulSSNoise(512, width, 0, 0).Bound(outputs) <= rlweparams.Hidden(drop)
 	})
-}
-
-// hidden is the error that dropping drop bits hides, as packing.Choices counts it.
-func hidden(drop int) float64 {
-	if drop == 0 {
-		return 2
-	}
-	return float64(uint64(1)<<min(drop, 60)) / 8
 }
 
 func first(width int, what string, ok func(rlweparams.Set) bool) (rlweparams.Set, error) {

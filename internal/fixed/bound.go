@@ -86,11 +86,12 @@ func (o ProductOpts) MaxError() int64 {
 	return int64(o.Drop+2)<<o.Drop/2 + 1
 }
 
-// Dropping returns o with the most bits dropped for which the error is at most an
-// eighth of a unit of what is left when readers drop so many.
+// Dropping returns o with the most bits dropped for which the error is below half
+// a unit of what is left when readers drop so many: the rule for products under
+// encryption, for the same reason (rlweparams.Hidden).
 func (o ProductOpts) Dropping(width, drop int) ProductOpts {
 	o.Drop = 0
-	for next := o; next.Check(width) == nil && next.MaxError() <= 1<<min(drop, 50)>>3; next.Drop++ {
+	for next := o; next.Check(width) == nil && next.MaxError() < 1<<min(drop, 50)>>1; next.Drop++ {
 		o = next
 	}
 	return o

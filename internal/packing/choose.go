@@ -2,7 +2,6 @@ package packing
 
 import (
 	"fmt"
-	"math"
 
 	"nimbus/internal/rlweparams"
 )
@@ -27,8 +26,7 @@ func ProductBytes(set rlweparams.Set, p Product, c Choice) (inputs, responses in
 }
 
 // Choices lists tiles for batch products over Z_2^width of which the next step drops truncBits bits, each with the response
-// compression that saves most. Tiles whose noise exceeds 2^(truncBits-3) ulp, or 1 ulp where nothing is dropped, are left
-// out; if none remains the set does not serve the product, which is an error.
+// compression that saves most. Tiles whose noise exceeds [rlweparams.Hidden] are left out; if none remains the set does not serve the product, which is an error.
 func Choices(set rlweparams.Set, p Product, batch, width, truncBits int) ([]Choice, error) {
 	if p.Rows < 1 || p.Inner < 1 || p.Cols < 1 || batch < 1 {
 		return nil, fmt.Errorf("packing: product %d×%d×%d: sides must be positive", p.Rows, p.Inner, p.Cols)
@@ -36,10 +34,7 @@ func Choices(set rlweparams.Set, p Product, batch, width, truncBits int) ([]Choi
 	if width > set.MaxMatMulSS {
 		return nil, fmt.Errorf("packing: set %s serves products of shared matrices up to width %d, not %d", set.Name, set.MaxMatMulSS, width)
 	}
-	budget := 2.0 // the rounding of the second cross term is 1 of it
-	if truncBits > 0 {
-		budget = math.Exp2(float64(truncBits - 3))
-	}
+	budget := rlweparams.Hidden(truncBits)
 	outputs := batch * p.Rows * p.Cols
 	var all []Choice
 	for _, t := range Tiles(set.N(), p) {

@@ -126,7 +126,7 @@ func (s Set) StoredDrops(noise func(Drops) Noise, size DropSizes, truncBits int)
 	}
 	var best Drops
 	saved := -1.0
-	budget := math.Exp2(float64(truncBits - 3))
+	budget := Hidden(truncBits)
 	for stored := 0; s.CheckStored(size.Limbs, stored) == nil; stored++ {
 		if stored > 0 && noise(Drops{Stored: stored}).Bound(size.Outputs) > budget {
 			break
@@ -140,15 +140,25 @@ func (s Set) StoredDrops(noise func(Drops) Noise, size DropSizes, truncBits int)
 	return best
 }
 
-// Drops chooses how many low bits of the two response polynomials may be left out so that the error stays below
-// 2^(truncBits-3) ulp, an eighth of a unit of the result that truncBits bits of truncation leave: the choice that saves
-// most for sent coefficients of the first polynomial and N of the second. Without truncation, or where the noise alone
-// exceeds that budget, it drops nothing.
+// Hidden is the error, in ulp, that dropping truncBits bits next hides: with the rounding of shares, 2 ulp at most, it is
+// half a unit of what is left. A truncation rounds up or down, so its result is less than a unit and a half from the exact
+// one and, like that of an exact product, at most one unit from the exact one rounded. The bound is one of some nine standard
+// deviations, so the error that is usual is a tenth of what the rounding makes.
+func Hidden(truncBits int) float64 {
+	if truncBits == 0 {
+		return 2
+	}
+	return max(math.Exp2(float64(truncBits-1))-2, 0.25)
+}
+
+// Drops chooses how many low bits of the two response polynomials may be left out so that the error stays within
+// [Hidden]: the choice that saves most for sent coefficients of the first polynomial and N of the second. Without
+// truncation, or where the noise alone exceeds that budget, it drops nothing.
 func (s Set) Drops(noise func(dropC0, dropC1 int) Noise, sent, outputs, truncBits int) (dropC0, dropC1 int) {
 	if truncBits == 0 {
 		return 0, 0
 	}
-	budget := math.Exp2(float64(truncBits - 3))
+	budget := Hidden(truncBits)
 	best := 0
 	most := s.ResponseBits() - 8
 	for d1 := 0; d1 <= most && noise(0, d1).Bound(outputs) <= budget; d1++ {

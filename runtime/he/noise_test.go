@@ -34,8 +34,8 @@ func TestMatMulGrid(t *testing.T) {
 			if got.ulp > int64(bound) {
 				t.Errorf("error of %d ulp, bound %d", got.ulp, bound)
 			}
-			if c.drop > 0 && float64(bound-1) > math.Exp2(float64(c.drop-3)) {
-				t.Errorf("bound of %d ulp exceeds an eighth of 2^%d", bound, c.drop)
+			if c.drop > 0 && float64(bound-1) > rlweparams.Hidden(c.drop) {
+				t.Errorf("bound of %d ulp exceeds what dropping %d bits hides", bound, c.drop)
 			}
 		})
 	}
