@@ -100,10 +100,23 @@ func fitOp(op *ir.Op, name string, o *Options) (FitReport, error) {
 			return r, fmt.Errorf("the calibration run saw no input; give more text")
 		}
 	}
+	if d := op.X(0).Def; name == "exp" && d != nil && d.Name == "nn.sub" && d.W(1) == nil && d.X(1).Def != nil && d.X(1).Def.Name == "nn.max" {
+		xs = shifted(xs)
+	}
 	r.Density = NewDensity(xs, s.Lo, s.Hi)
 	var err error
 	r.Fit, err = FitWithin(s, r.Budget, r.Density)
 	return r, err
+}
+
+// shifted is where the exponential's inputs lie once the largest score of their
+// row is rounded up, by a unit of maxFrac on average.
+func shifted(xs []float64) []float64 {
+	out := make([]float64, len(xs))
+	for i, x := range xs {
+		out[i] = x - maxSlack*[...]float64{0.25, 0.5, 0.75, 0.5}[i%4]
+	}
+	return out
 }
 
 // round3 keeps three significant digits: enough for a report, and stable text.

@@ -453,7 +453,7 @@ func (p *prover) sub(op *ir.Op) (*reach, error) {
 	x, y := p.x(op, 0), p.x(op, 1)
 	if d := op.X(1).Def; d != nil && d.Name == "nn.max" && d.X(0) == op.X(0) {
 		lo, hi := x.hull()
-		return within(lo-hi, 0, "interval"), nil
+		return within(lo-hi-maxSlack, 0, "interval"), nil
 	}
 	out, err := p.combine(op, -1)
 	if err != nil {

@@ -24,8 +24,8 @@ func (p *prover) sum(op *ir.Op) (*reach, error) {
 		out.kind, out.of, out.by = sumSquare, x.of, 1
 		return out, nil
 	case positive:
-		out := within(x.hi[0]+float64(n-1)*min(x.lo[0], 0), float64(n)*x.hi[0], "fit")
-		out.lo[0] -= 2 * x.norm // how far the largest is from the greatest value of the fit
+		// norm is how far the row's largest is from the greatest value of the fit.
+		out := within(x.hi[0]-x.norm+float64(n-1)*min(x.lo[0], 0), float64(n)*x.hi[0], "fit")
 		out.kind, out.of = rowSum, op.X(0)
 		return out, nil
 	}
@@ -222,10 +222,10 @@ func (p *prover) piecewise(op *ir.Op) (*reach, error) {
 	n := len(x.lo)
 	out := &reach{lo: make([]float64, n), hi: make([]float64, n), norm: math.Inf(1), proof: "fit", swapped: x.swapped}
 	over := 0.0 // by how much more than |x| it may be
-	for j := range n {
-		lo, hi := math.Inf(1), math.Inf(-1)
+	image := func(from, to float64) (lo, hi float64) {
+		lo, hi = math.Inf(1), math.Inf(-1)
 		for i, row := range coef {
-			a, b := x.lo[j], x.hi[j]
+			a, b := from, to
 			if i > 0 {
 				a = max(a, cuts[i-1]-below)
 			}
@@ -241,14 +241,18 @@ func (p *prover) piecewise(op *ir.Op) (*reach, error) {
 			lo, hi = min(lo, u), max(hi, v)
 			over = max(over, excess(c, a, b))
 		}
-		out.lo[j], out.hi[j] = lo-err, hi+err
+		return lo - err, hi + err
+	}
+	for j := range n {
+		out.lo[j], out.hi[j] = image(x.lo[j], x.hi[j])
 	}
 	if name == clampName {
 		out.proof = "clamp"
 	}
 	if name == "exp" {
 		out.kind = positive
-		out.norm = math.Abs(out.hi[0] - at(coef[len(coef)-1], 0))
+		least, _ := image(-maxSlack, 0)
+		out.norm = out.hi[0] - least
 		return out, nil
 	}
 	d := op.X(0).Type.Last()

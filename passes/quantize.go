@@ -30,7 +30,8 @@ Needs approximate before it: only polynomials have a meaning here.`,
 		return ir.Catch(func() {
 			for _, f := range m.Funcs {
 				q := &quantizer{m: m, f: f, fm: fm, margin: o.margin(), mode: o.Range, span: map[*ir.Value]span{},
-					squared: map[*ir.Value]bool{}, least: map[*ir.Value]float64{}, uses: f.Uses(), weights: map[string]*ir.Weight{}, masked: map[*ir.Value]float64{}}
+					squared: map[*ir.Value]bool{}, least: map[*ir.Value]float64{}, uses: f.Uses(), weights: map[string]*ir.Weight{}, masked: map[*ir.Value]float64{},
+					shift: map[*ir.Value]bool{}, compared: map[*ir.Value]*ir.Value{}}
 				q.run()
 			}
 			m.RemoveUnusedWeights()
@@ -52,6 +53,9 @@ type quantizer struct {
 	uses    map[*ir.Value][]ir.Use
 	weights map[string]*ir.Weight // fx weights made so far, by nn weight and type
 	masked  map[*ir.Value]float64 // masked scores -> largest magnitude of those that are not masked out
+
+	shift    map[*ir.Value]bool      // nn values: largest of rows, which a softmax subtracts
+	compared map[*ir.Value]*ir.Value // largest of rows -> the rows
 }
 
 // lowerings is the table of nn ops that have a fixed-point meaning.
@@ -85,9 +89,12 @@ func (q *quantizer) run() {
 	// Whoever reads a value that is also squared gets it in the square's format,
 	// so that one conversion serves all.
 	for _, op := range q.f.Body {
-		if op.Name == "nn.square" {
+		switch op.Name {
+		case "nn.square":
 			q.squared[op.X(0)] = true
 			q.least[op.X(0)] = leastRoot(q.uses, op)
+		case "nn.max":
+			q.shift[op.Result()] = shiftsExp(q.uses, op)
 		}
 	}
 	for _, p := range q.f.Params {
@@ -341,13 +348,13 @@ func (q *quantizer) add() []*ir.Value {
 		return q.bias()
 	}
 	x, y := op.X(0), op.X(1)
-	if y.Def != nil && y.Def.Name == "fx.max" && y.Def.X(0).Def != nil && y.Def.X(0).Def.Name == "fx.cast" && y.Def.X(0).Def.X(0) == x {
-		x = y.Def.X(0) // scores without a mask: as they were compared
+	if s := q.compared[y]; s != nil && s.Def != nil && s.Def.Name == "fx.cast" && s.Def.X(0) == x {
+		x = s // scores without a mask: as they were compared
 	}
 	f := max(x.Type.Elem.Frac, y.Type.Elem.Frac)
 	s := q.spanOf(op)
 	if _, ok := q.masked[x]; ok { // calibration does not count what is masked out; a ring must
-		s = q.span[x].plus(q.masked[x])
+		s = q.span[x].plus(q.masked[x] + maxSlack)
 	}
 	b := s.most
 	l := min(x.Type.Elem.Width, y.Type.Elem.Width)
@@ -435,47 +442,6 @@ func (q *quantizer) sum() []*ir.Value {
 	return []*ir.Value{q.set(q.b.Op1("fx.sum", q.hint(), ir.A("axis", op.Axis()), x), b)}
 }
 
-// expTail is how far below the row's largest score the exponential is zero for
-// certain, in units of the score: a little more than any fit's interval.
-const expTail = 10
-
-// scoreWidth is the ring of scores: wide enough for the exponential's square.
-func scoreWidth(frac int, span float64) int {
-	return max(frac+bits(span)+2, 2*frac+shapes["exp"].Grid+4)
-}
-
-// addMask lowers masked scores so far that their exponential is zero whatever
-// the scores are: by twice the bound of a score and the exponential's tail.
-func (q *quantizer) addMask() []*ir.Value {
-	op := q.op
-	s := op.X(0)
-	r := q.span[s].most
-	drop := math.Ceil(2*r + expTail)
-	f := q.worth(s, q.fm.Score, leastScore)
-	x := q.cast(s, scoreWidth(f, 2*r+drop), f)
-	y := q.set(q.b.Op1("fx.add_mask", q.hint(), ir.A("value", -drop), x, op.X(1)), q.span[s].plus(drop))
-	q.masked[y] = r
-	return []*ir.Value{y}
-}
-
-func (q *quantizer) max() []*ir.Value {
-	op := q.op
-	x := op.X(0)
-	v := q.span[x]
-	b := v.most
-	if x.Type.Elem.Frac > q.fm.Score {
-		f := q.worth(x, q.fm.Score, leastScore)
-		x = q.cast(x, scoreWidth(f, 2*b), f)
-	}
-	span := 2 * b // between the largest and the smallest
-	if r, ok := q.masked[x]; ok {
-		span = b + r
-	}
-	e := x.Type.Elem
-	keep := min(e.Frac+bits(span)+1, e.Width)
-	return []*ir.Value{q.set(q.b.Op1("fx.max", q.hint(), ir.A("keep", keep, "drop", 0), x), v)}
-}
-
 // inverse is a reciprocal or reciprocal root: one value per row, whose range
 // says which powers of two it must be compared with.
 func (q *quantizer) inverse() []*ir.Value {
@@ -490,8 +456,9 @@ func (q *quantizer) inverse() []*ir.Value {
 	if op.Name == "nn.rsqrt" {
 		f, name = invFrac(q.fm, op, q.margin), "fx.rsqrt"
 	}
-	if d := x.Def; op.Name == "nn.recip" && d != nil && d.Name == "fx.sum" { // softmax's: attention may be even over the whole row
+	if d := x.Def; op.Name == "nn.recip" && d != nil && d.Name == "fx.sum" { // softmax's: attention may be even over the whole row, and the largest is in it
 		hi = max(hi, float64(d.X(0).Type.Last()))
+		lo = max(lo, q.span[x].least)
 	}
 	if q.mode != Calibrated {
 		hi = q.span[x].most

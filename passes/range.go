@@ -73,7 +73,7 @@ func (q *quantizer) known(op *ir.Op) (s span, ok bool) {
 		s.most, s.proof, s.least = max(math.Abs(proved[0]), math.Abs(proved[1])), op.Attrs.Ident("proof", "stated"), proved[0]
 	}
 	if q.mode == Calibrated && s.typical < s.most {
-		s.most, s.proof, s.least = s.typical, "", 0
+		s.most, s.proof = s.typical, ""
 	}
 	s.typical = min(s.typical, s.most)
 	return s, !math.IsInf(s.most, 0)
