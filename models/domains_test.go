@@ -30,6 +30,10 @@ func proved(v *ir.Value) (lo, hi float64, err error) {
 	case "ss.add_mask": // by what masked elements are lowered
 		lo, hi, err = proved(op.X(0))
 		return lo + min(op.Attrs.Float("value", 0), 0), hi, err
+	case "ss.add_const":
+		c := op.Attrs.Float("value", 0)
+		lo, hi, err = proved(op.X(0))
+		return lo + c, hi + c, err
 	case "ss.shrink", "ot.trunc": // rounds
 		lo, hi, err = proved(op.X(0))
 		return lo - ulp, hi + ulp, err

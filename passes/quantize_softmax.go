@@ -52,7 +52,7 @@ func (q *quantizer) max() []*ir.Value {
 		unit := math.Ldexp(1, -maxFrac)
 		x = q.set(q.b.Op1("fx.add_const", x.Name, ir.A("value", unit), x), q.span[x].plus(unit))
 		x = q.set(q.b.Op1("fx.shrink", x.Name, ir.A("bits", coarse), x), q.span[x])
-		v, span = v.plus(2*unit), span+unit
+		v, span = v.plus(2*unit), span+2*unit
 	}
 	e := x.Type.Elem
 	keep := min(e.Frac+bits(span)+1, e.Width)
