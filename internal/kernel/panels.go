@@ -43,6 +43,7 @@ type Stored struct {
 	length     int      // of a prime in bits
 	top        uint64   // numbers from top·2^length on are left to others
 	fold       []uint64 // 2^length mod each prime
+	constants  []storedConstants
 }
 
 // NewStored describes numbers up to limitHi·2^64 + limitLo, which is one less than the product of the primes qs, without
@@ -61,7 +62,13 @@ func NewStored(qs []Modulus, limitLo, limitHi uint64, drop int) (s *Stored, ok b
 		}
 		s.fold = append(s.fold, c)
 	}
-	return s, drop >= 1 && drop < b && s.High >= 1 && s.High <= b-14-1
+	if drop < 1 || drop >= b || s.High < 1 || s.High > b-14-1 {
+		return nil, false
+	}
+	for i, q := range qs {
+		s.constants = append(s.constants, s.constantsOf(q.Q, s.fold[i]))
+	}
+	return s, true
 }
 
 // SetStored writes a part of row k: to column col, a multiple of 8, and on, n numbers, a multiple of 8, modulo prime i
@@ -76,18 +83,7 @@ func (p *Panels) SetStored(k, col, n int, lo, high []byte, s *Stored, i int) boo
 	_, _, _ = at[(groups-1)*p.K*lanes+lanes-1], lo[64*groups-1], high[s.High*groups-1]
 	q, c, b := uint64(1)<<s.length-s.fold[i], s.fold[i], s.length
 	if best >= avx512 {
-		f := storedConstants{
-			high: uint64(1)<<s.High - 1, down: uint64(b - s.Drop), up: uint64(64 + s.Drop - b), drop: uint64(s.Drop), half: s.half,
-			mask: uint64(1)<<b - 1, fold: c, fold52: c << (52 - b), length: uint64(b), q: q, bytes: uint64(1)<<s.High - 1,
-		}
-		for lane := range lanes {
-			bit := lane * s.High
-			for j := range 8 {
-				f.index[8*lane+j] = byte(min(bit/8+j, 63))
-			}
-			f.shift[lane] = uint64(bit % 8)
-		}
-		return panelStored(&at[0], p.K*64, &lo[0], &high[0], groups, s.High, &f) < s.top
+		return panelStored(&at[0], p.K*64, &lo[0], &high[0], groups, s.High, &s.constants[i]) < s.top
 	}
 	var most uint64
 	for g := range groups {
@@ -141,4 +137,20 @@ type storedConstants struct {
 	bytes  uint64 // 80: mask of the bytes of eight high parts
 	shift  [8]uint64
 	index  [64]byte
+}
+
+func (s *Stored) constantsOf(q, fold uint64) storedConstants {
+	b := s.length
+	f := storedConstants{
+		high: uint64(1)<<s.High - 1, down: uint64(b - s.Drop), up: uint64(64 + s.Drop - b), drop: uint64(s.Drop), half: s.half,
+		mask: uint64(1)<<b - 1, fold: fold, fold52: fold << (52 - b), length: uint64(b), q: q, bytes: uint64(1)<<s.High - 1,
+	}
+	for lane := range lanes {
+		bit := lane * s.High
+		for j := range 8 {
+			f.index[8*lane+j] = byte(min(bit/8+j, 63))
+		}
+		f.shift[lane] = uint64(bit % 8)
+	}
+	return f
 }

@@ -164,6 +164,8 @@ type matMulRows struct {
 	sec  artifact.Section
 	salt [saltLen]byte
 	form *kernel.Stored // nil where the stored coefficients are not of that form
+	from []int          // where each block begins in the section
+	size []int          // bytes of a row of each block
 }
 
 func (m *linear) open(sec artifact.Section) (*matMulRows, error) {
@@ -172,6 +174,12 @@ func (m *linear) open(sec artifact.Section) (*matMulRows, error) {
 			m, sec.Name, sec.Kind, sec.Set, len(sec.Data), KindMatMul, m.Set, m.sectionBytes())
 	}
 	r := &matMulRows{m: m, sec: sec, salt: [saltLen]byte(sec.Data)}
+	at := saltLen
+	for b := range m.lay.Blocks() {
+		n := m.rowBytes(b)
+		r.from, r.size = append(r.from, at), append(r.size, n)
+		at += m.K * n
+	}
 	if mod := m.p.all(); m.DropStored > 0 {
 		var qs []kernel.Modulus
 		for i := range mod.count {
@@ -186,11 +194,7 @@ func (m *linear) open(sec artifact.Section) (*matMulRows, error) {
 
 // row returns the bytes of row k of block b.
 func (r *matMulRows) row(b, k int) []byte {
-	at := saltLen
-	for j := range b {
-		at += r.m.K * r.m.rowBytes(j)
-	}
-	return r.sec.Data[at+k*r.m.rowBytes(b):][:r.m.rowBytes(b)]
+	return r.sec.Data[r.from[b]+k*r.size[b]:][:r.size[b]]
 }
 
 // stretches are the columns of an accumulated row that are expanded at a time, and the largest number of them.

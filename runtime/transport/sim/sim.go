@@ -28,8 +28,12 @@ func Pipe(rate float64, rtt time.Duration, options ...transport.Option) (a, b tr
 	return transport.FromNet(Wrap(x, rate, rtt), options...), transport.FromNet(Wrap(y, rate, rtt), options...)
 }
 
-// segment is how many bytes travel together.
-const segment = 16 << 10
+// segment is how many bytes travel together, maxSpare how many of them keep their
+// memory for others.
+const (
+	segment  = 16 << 10
+	maxSpare = 64
+)
 
 // Wrap returns raw with the written direction shaped. Writing never waits;
 // Close waits until the last byte is delivered.
@@ -57,6 +61,7 @@ type line struct {
 	cond    sync.Cond
 	free    time.Time // when the line can take the next byte
 	queue   []packet
+	spare   [][]byte // of packets that were delivered
 	closing bool
 	err     error
 	done    chan struct{}
@@ -79,13 +84,18 @@ func (l *line) Write(b []byte) (int, error) {
 		if l.rate > 0 {
 			l.free = l.free.Add(time.Duration(float64(8*len(p)) / l.rate * float64(time.Second)))
 		}
-		l.queue = append(l.queue, packet{l.free.Add(l.delay), append([]byte(nil), p...)})
+		var data []byte
+		if n := len(l.spare); n > 0 {
+			data, l.spare = l.spare[n-1][:0], l.spare[:n-1]
+		}
+		l.queue = append(l.queue, packet{l.free.Add(l.delay), append(data, p...)})
 	}
 	l.cond.Broadcast()
 	return len(b), nil
 }
 
-// deliver writes every packet to the connection below when it is due.
+// deliver writes every packet to the connection below when it is due, together
+// with those that have become due until it wakes up.
 func (l *line) deliver() {
 	defer close(l.done)
 	for {
@@ -97,18 +107,33 @@ func (l *line) deliver() {
 			l.mu.Unlock()
 			return
 		}
-		p := l.queue[0]
-		l.queue[0] = packet{}
-		l.queue = l.queue[1:]
+		first := l.queue[0].due
 		l.mu.Unlock()
-		time.Sleep(time.Until(p.due))
-		if _, err := l.Conn.Write(p.data); err != nil {
-			l.mu.Lock()
+		time.Sleep(time.Until(first))
+		due := l.take(time.Now())
+		out := append(net.Buffers(nil), due...)
+		_, err := out.WriteTo(l.Conn)
+		l.mu.Lock()
+		if err != nil {
 			l.err, l.queue = err, nil
 			l.mu.Unlock()
 			return
 		}
+		l.spare = append(l.spare, due[:min(len(due), maxSpare-len(l.spare))]...)
+		l.mu.Unlock()
 	}
+}
+
+// take removes what is due from the queue.
+func (l *line) take(now time.Time) (due [][]byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.queue) > 0 && !l.queue[0].due.After(now) {
+		due = append(due, l.queue[0].data)
+		l.queue[0] = packet{}
+		l.queue = l.queue[1:]
+	}
+	return due
 }
 
 // SetWriteDeadline does nothing: Write does not wait.
