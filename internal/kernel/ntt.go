@@ -114,11 +114,24 @@ func NewNTT(q uint64, n int) *NTT {
 }
 
 // Forward transforms a, n residues in [0, q), in place.
-func (t *NTT) Forward(a []uint64) {
+func (t *NTT) Forward(a []uint64) { t.ForwardShort(a, t.n) }
+
+// ForwardShort is Forward for a whose coefficients from used on are zero. A level whose distance is at least used adds
+// zeros to what it has: it copies the half that is not zero over the other.
+func (t *NTT) ForwardShort(a []uint64, used int) {
 	a = a[:t.n]
-	p, w := &a[0], t.fwd
+	have := t.lanes // coefficients of a block that is not a copy
+	for have < used {
+		have *= 2
+	}
+	for i := have; i < t.n; i *= 2 {
+		copy(a[i:2*i], a[:i])
+	}
+	first := t.n / have // groups of the first level with something to do
+	p := &a[0]
 	if t.lanes == 8 {
-		for m := 1; m <= t.n/16; m *= 2 {
+		w := t.fwd[2*(first-1):]
+		for m := first; m <= t.n/16; m *= 2 {
 			nttLevel(p, &w[0], m, t.n/(16*m), t.q)
 			w = w[2*m:]
 		}
@@ -126,7 +139,8 @@ func (t *NTT) Forward(a []uint64) {
 		return
 	}
 	nttLoadDoubles(p, t.n/4)
-	for m := 1; m <= t.n/8; m *= 2 {
+	w := t.fwd[first-1:]
+	for m := first; m <= t.n/8; m *= 2 {
 		nttLevelDoubles(p, &w[0], m, t.n/(8*m), t.qf, t.qinv)
 		w = w[m:]
 	}

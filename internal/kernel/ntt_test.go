@@ -69,6 +69,16 @@ func testNTT(t *testing.T) {
 						t.Fatalf("q=%#x n=%d: coefficient %d comes back as %d, was %d", q, n, i, back[i], a[i])
 					}
 				}
+				for used := range n + 1 {
+					short, long := slices.Concat(a[:used], make([]uint64, n-used)), slices.Concat(a[:used], make([]uint64, n-used))
+					tr.ForwardShort(short, used)
+					tr.Forward(long)
+					tr.Inverse(short)
+					tr.Inverse(long)
+					if !slices.Equal(short, long) {
+						t.Fatalf("q=%#x n=%d: the transform of %d coefficients is another than that of all", q, n, used)
+					}
+				}
 				tr.Forward(a)
 				tr.Forward(b)
 				tr.Form(b)

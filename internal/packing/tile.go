@@ -34,6 +34,14 @@ func (t Tile) A(i, c int) int { return i*t.Inner*t.Cols + t.Inner - 1 - c }
 // B is the coefficient of B[c][j].
 func (t Tile) B(c, j int) int { return j*t.Inner + c }
 
+// Used is how many coefficients, from 0 on, hold all elements of the left operand (first) or of the right one.
+func (t Tile) Used(first bool) int {
+	if first {
+		return t.A(t.Rows-1, 0) + 1
+	}
+	return t.B(t.Inner-1, t.Cols-1) + 1
+}
+
 // Result is the coefficient of (A·B)[i][j].
 func (t Tile) Result(i, j int) int { return i*t.Inner*t.Cols + j*t.Inner + t.Inner - 1 }
 

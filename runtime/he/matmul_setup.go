@@ -140,7 +140,9 @@ func (e *encryptor) row(dst []byte, msg []uint64, index, start, length int, mod 
 	binomial(noise, errs)
 	enc := newPoly(mod.count, len(msg))
 	p.encode(enc, msg, mod, width)
-	t, cut := make([]uint64, p.n), newPoly(mod.count, length)
+	work, cut := p.borrow(1), newPoly(mod.count, length)
+	defer p.give(work)
+	t := work[0]
 	for i := range mod.count {
 		l := &p.limbs[i]
 		expand(e.seed(index, i), t, l)

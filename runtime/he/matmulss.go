@@ -256,7 +256,7 @@ func (m MatMulSS) evaluate(resp *responder, in []byte, v, z []uint64, each []tic
 	size := p.FullPolyBytes(p.n, limbs)
 	ct0, ct1 := make([]poly, count), make([]poly, count)
 	err := parallel(count, func(i int) error {
-		ct0[i], ct1[i] = newPoly(limbs, p.n), newPoly(limbs, p.n)
+		ct0[i], ct1[i] = p.borrow(limbs), p.borrow(limbs)
 		data := body[i*size : (i+1)*size]
 		for j := range limbs {
 			l := &p.limbs[j]
@@ -273,51 +273,71 @@ func (m MatMulSS) evaluate(resp *responder, in []byte, v, z []uint64, each []tic
 	if err != nil {
 		return nil, err
 	}
+	// A tile of v meets the ciphertexts of its inner index, all in one line of the product: a column where the left
+	// operand is encrypted, else a row. So lines are made one by one, and of v one tile is there at a time.
 	tiles, stride, at := m.operand(!m.Tile.EncryptA)
-	pts := make([]poly, len(tiles))
-	parallel(len(tiles), func(i int) error {
-		pts[i] = newPoly(limbs, p.n)
-		for j := range limbs {
-			l := &p.limbs[j]
-			tiles[i].place(v, stride, at, func(coeff int, x uint64) {
-				pts[i][j][coeff] = l.mod.Reduce(0, l.mod.MontSigned(z2k.Signed(x, m.Width)))
-			})
-			l.tr.Forward(pts[i][j])
-			l.tr.Form(pts[i][j])
-		}
-		return nil
-	})
+	used := m.Tile.Used(!m.Tile.EncryptA)
 	outs := m.outputTiles()
-	_, inner, cols := m.Tile.Grid(m.product())
+	rows, inner, cols := m.Tile.Grid(m.product())
+	lines, length := rows, cols
+	if m.Tile.EncryptA {
+		lines, length = cols, rows
+	}
 	msgs := make([][]byte, len(outs))
-	parallel(len(outs), func(i int) error {
-		r, c := i/cols, i%cols
-		acc0, acc1 := newPoly(limbs, p.n), newPoly(limbs, p.n)
+	parallel(lines, func(line int) error {
+		acc0, acc1, pt := make([]poly, length), make([]poly, length), p.borrow(limbs)
+		for o := range acc0 {
+			acc0[o], acc1[o] = p.borrow(limbs), p.borrow(limbs)
+		}
 		for k := range inner {
-			ct, pt := k*cols+c, r*inner+k // right operand encrypted
+			mine := tiles[line*inner+k]
 			if m.Tile.EncryptA {
-				ct, pt = pt, ct
+				mine = tiles[k*cols+line]
 			}
 			for j := range limbs {
-				tr := p.limbs[j].tr
-				tr.MulAdd(acc0[j], ct0[ct][j], pts[pt][j])
-				tr.MulAdd(acc1[j], ct1[ct][j], pts[pt][j])
+				l := &p.limbs[j]
+				clear(pt[j])
+				mine.place(v, stride, at, func(coeff int, x uint64) {
+					pt[j][coeff] = l.mod.Reduce(0, l.mod.MontSigned(z2k.Signed(x, m.Width)))
+				})
+				l.tr.ForwardShort(pt[j], used)
+				l.tr.Form(pt[j])
+				for o := range acc0 {
+					ct := k*cols + o // right operand encrypted
+					if m.Tile.EncryptA {
+						ct = o*inner + k
+					}
+					l.tr.MulAdd(acc0[o][j], ct0[ct][j], pt[j])
+					l.tr.MulAdd(acc1[o][j], ct1[ct][j], pt[j])
+				}
 			}
 		}
-		pos := m.results(outs[i])
-		sel := newPoly(limbs, len(pos))
-		for j := range limbs {
-			p.limbs[j].tr.Inverse(acc0[j])
-			p.limbs[j].tr.Inverse(acc1[j])
-			for k, at := range pos {
-				sel[j][k] = acc0[j][at]
+		for o := range acc0 {
+			i := line*cols + o
+			if m.Tile.EncryptA {
+				i = o*cols + line
 			}
+			pos := m.results(outs[i])
+			sel := make(poly, limbs)
+			for j := range limbs {
+				sel[j] = acc0[o][j][:len(pos)]
+				p.limbs[j].tr.Inverse(acc0[o][j])
+				p.limbs[j].tr.Inverse(acc1[o][j])
+				for k, at := range pos { // they ascend: none is written before it is read
+					sel[j][k] = acc0[o][j][at]
+				}
+			}
+			share := make([]uint64, len(pos))
+			msgs[i] = resp.finish(make([]byte, 0, resp.bytes(len(pos))), share, sel, acc1[o], pos, each[i])
+			outs[i].scatter(z, m.Cols, share)
 		}
-		share := make([]uint64, len(pos))
-		msgs[i] = resp.finish(make([]byte, 0, resp.bytes(len(pos))), share, sel, acc1, pos, each[i])
-		outs[i].scatter(z, m.Cols, share)
+		p.give(pt)
+		p.give(acc0...)
+		p.give(acc1...)
 		return nil
 	})
+	p.give(ct0...)
+	p.give(ct1...)
 	return msgs, nil
 }
 

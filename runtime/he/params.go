@@ -18,6 +18,7 @@ type params struct {
 	n     int
 	limbs []limb
 	full  [2]modulus // over the response limbs, over all limbs
+	spare *sync.Pool // polynomials that were given back
 }
 
 // limb is one prime with its transform and constants.
@@ -74,7 +75,7 @@ func newParams(set rlweparams.Set) (*params, error) {
 	if err != nil {
 		return nil, fmt.Errorf("he: set %s: %w", set.Name, err)
 	}
-	p := &params{Set: set, n: set.N()}
+	p := &params{Set: set, n: set.N(), spare: new(sync.Pool)}
 	for i, q := range set.Q {
 		if i > 0 && q >= set.Q[i-1] {
 			return nil, fmt.Errorf("he: set %s: primes must descend", set.Name)
@@ -145,6 +146,26 @@ func newPoly(limbs, n int) poly {
 		p[i] = slab[i*n : (i+1)*n : (i+1)*n]
 	}
 	return p
+}
+
+// borrow is newPoly(limbs, p.n) in memory that give takes back: products make and drop thousands.
+func (p *params) borrow(limbs int) poly {
+	x, ok := p.spare.Get().(*poly)
+	if !ok {
+		return newPoly(len(p.limbs), p.n)[:limbs]
+	}
+	for i := range limbs {
+		clear((*x)[i])
+	}
+	return (*x)[:limbs]
+}
+
+// give takes back what borrow lent. Nobody may use it any longer.
+func (p *params) give(xs ...poly) {
+	for _, x := range xs {
+		x = x[:len(p.limbs)]
+		p.spare.Put(&x)
+	}
 }
 
 // mulMont returns a·b·2^-64 mod q for a of any size and b in [0, q).

@@ -213,7 +213,8 @@ func (k *SecretKey) open(out []uint64, msg []byte, pos []int, width, drop0, drop
 	if want := p.ResponseBytes(len(pos), drop0, drop1); len(msg) != want {
 		return fmt.Errorf("response has %d bytes, expected %d", len(msg), want)
 	}
-	c1, c0 := newPoly(p.Resp, p.n), newPoly(p.Resp, len(pos))
+	c1, c0 := p.borrow(p.Resp), newPoly(p.Resp, len(pos))
+	defer p.give(c1)
 	if err := p.unpackResponse(c1, msg[:split], drop1); err != nil {
 		return err
 	}

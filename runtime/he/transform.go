@@ -10,6 +10,7 @@ import (
 // product's second factor must have been brought into its form: nothing transformed leaves this process.
 type transform interface {
 	Forward(a []uint64)
+	ForwardShort(a []uint64, used int) // of a whose coefficients from used on are zero
 	Inverse(a []uint64)
 	Form(a []uint64)
 	Mul(dst, a, b []uint64)
@@ -26,8 +27,9 @@ func newTransform(sub *ring.SubRing) transform {
 
 type lattigo struct{ sub *ring.SubRing }
 
-func (t lattigo) Forward(a []uint64)        { t.sub.NTT(a, a) }
-func (t lattigo) Inverse(a []uint64)        { t.sub.INTT(a, a) }
-func (t lattigo) Form(a []uint64)           { t.sub.MForm(a, a) }
-func (t lattigo) Mul(dst, a, b []uint64)    { t.sub.MulCoeffsMontgomery(a, b, dst) }
-func (t lattigo) MulAdd(dst, a, b []uint64) { t.sub.MulCoeffsMontgomeryThenAdd(a, b, dst) }
+func (t lattigo) Forward(a []uint64)             { t.sub.NTT(a, a) }
+func (t lattigo) ForwardShort(a []uint64, _ int) { t.Forward(a) }
+func (t lattigo) Inverse(a []uint64)             { t.sub.INTT(a, a) }
+func (t lattigo) Form(a []uint64)                { t.sub.MForm(a, a) }
+func (t lattigo) Mul(dst, a, b []uint64)         { t.sub.MulCoeffsMontgomery(a, b, dst) }
+func (t lattigo) MulAdd(dst, a, b []uint64)      { t.sub.MulCoeffsMontgomeryThenAdd(a, b, dst) }

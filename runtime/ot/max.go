@@ -76,10 +76,15 @@ type maxLevel struct {
 
 // run returns the winners, [rows, groups].
 func (m *maxLevel) run(o CmpOpts) ([]uint64, error) {
-	var d []uint64
+	groups := m.Groups()
+	pairs := 0
+	for _, g := range groups {
+		pairs += fixed.Pairs(g)
+	}
+	d := make([]uint64, 0, m.rows*pairs)
 	for r := range m.rows {
 		row, at := m.x[r*m.Cols:(r+1)*m.Cols], 0
-		for _, g := range m.Groups() {
+		for _, g := range groups {
 			for i := range g {
 				for j := i + 1; j < g; j++ {
 					d = append(d, (row[at+i]-row[at+j])&z2k.Mask(m.width))
