@@ -1,7 +1,5 @@
 package runtime
 
-import "errors"
-
 // hinted is an error that knows what its reader could do about it.
 type hinted struct {
 	error
@@ -10,8 +8,8 @@ type hinted struct {
 
 func (h hinted) Unwrap() error { return h.error }
 
-// WithHint attaches advice to err. The command line prints it on a line of
-// its own.
+// WithHint attaches advice to err. The command line, which asks errors for
+// a Hint, prints it on a line of its own.
 func WithHint(err error, hint string) error {
 	if err == nil {
 		return nil
@@ -19,11 +17,5 @@ func WithHint(err error, hint string) error {
 	return hinted{err, hint}
 }
 
-// Hint returns the outermost advice attached to err, or "".
-func Hint(err error) string {
-	var h hinted
-	if errors.As(err, &h) {
-		return h.hint
-	}
-	return ""
-}
+// Hint is the advice.
+func (h hinted) Hint() string { return h.hint }

@@ -26,7 +26,7 @@ import (
 // nothing: only tests import them.
 const rules = `
 internal/golden, internal/prg, internal/tensor, internal/z2k, internal/kernel,
-internal/rlweparams, internal/otparams, internal/svg, internal/analyzers, ir, models, frontend/tokenizer, frontend/picture,
+internal/rlweparams, internal/otparams, internal/svg, internal/cli, internal/analyzers, ir, models, frontend/tokenizer, frontend/picture,
 tests/shared, runtime/transport;
 
 # Arithmetic that compiler and runtime share.
@@ -65,7 +65,7 @@ ir/plan, ir/weights, runtime/ot, runtime/he, runtime/ideal, runtime/vault < runt
 
 # The programs.
 internal/analyzers < cmd/nimbus-vet;
-frontend/bundle, models, ir/parser, backend, runtime, internal/svg,
+frontend/bundle, models, ir/parser, backend, runtime, internal/svg, internal/cli,
 runtime/transport/sim, runtime/transport/tls < cmd/nimbusc, cmd/nimbus-run;
 
 # For tests of models.

@@ -14,10 +14,10 @@ import (
 )
 
 var benchCommand = &command{
-	name:  "bench",
-	args:  "[model|block|gemm|ot|cmp|profile] [-profile FILE] [-model NAME] [-layers N] [-tokens N] [-link LINK] [-cores N] [-runs N] [-offline] [-json] [-ops] [-svg FILE]",
-	short: "measure setup and inference, both parties on this machine",
-	long: `
+	Name:  "bench",
+	Args:  "[model|block|gemm|ot|cmp|profile] [-profile FILE] [-model NAME] [-layers N] [-tokens N] [-link LINK] [-cores N] [-runs N] [-offline] [-json] [-ops] [-svg FILE]",
+	Short: "measure setup and inference, both parties on this machine",
+	Long: `
 Runs both parties as two processes on loopback, with a fresh setup, and prints time,
 bytes, rounds and peak memory. The best of the runs counts for times. Every result
 is compared with the plan's fixed-point twin: a wrong one is an error.
@@ -40,7 +40,7 @@ enough.
 
 With -offline each run finds on the disk what prepare makes. Offline is then what
 that took, and loading counts as online.`,
-	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
+	Setup: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		o := benchOptions{what: "model"}
 		var layers, tokens sizes
 		fs.StringVar(&o.model, "model", "", "model `NAME`, folder or description (default "+demoModel+", of block bert-base)")

@@ -51,7 +51,7 @@ func benchPair(o benchOptions) (*kernelResult, error) {
 		return nil, err
 	}
 	var log tail
-	cmd := exec.Command(exe, peerCommand.name, "-link", o.plan.link.String(), "-identity", file, o.what)
+	cmd := exec.Command(exe, peerCommand.Name, "-link", o.plan.link.String(), "-identity", file, o.what)
 	cmd.Stderr = &log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -92,9 +92,9 @@ var pairs = map[string]func(conn transport.Conn, party int, r *kernelResult) err
 
 // peerCommand is the other party of benchPair.
 var peerCommand = &command{
-	name: "bench-peer",
-	args: "ot|cmp|profile",
-	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
+	Name: "bench-peer",
+	Args: "ot|cmp|profile",
+	Setup: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		var l cost.Link
 		fs.Var(&l, "link", linkUsage)
 		identity := fs.String("identity", "", "")

@@ -185,7 +185,7 @@ func cachedPlan(ctx context.Context, o benchOptions, t *target) (string, error) 
 	}
 	fmt.Fprintf(os.Stderr, "compiling %s for %d tokens\n", t.name, o.tokens)
 	var log tail
-	cmd := exec.CommandContext(ctx, exe, append(append([]string{planCommand.name, "-o", plan}, args...), t.weights)...)
+	cmd := exec.CommandContext(ctx, exe, append(append([]string{planCommand.Name, "-o", plan}, args...), t.weights)...)
 	cmd.Stderr = &log
 	if err := cmd.Run(); err != nil {
 		return "", errors.Join(ctx.Err(), fmt.Errorf("compile %s: %w: %s", t.name, err, log.last()))
@@ -261,9 +261,9 @@ const coefficientSuffix = ".coefficients"
 // that the compiler's memory does not count as the client's, and it is not in
 // the help: whoever wants a plan wants nimbusc.
 var planCommand = &command{
-	name: "bench-plan",
-	args: "-o PLAN -seq N MODEL",
-	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
+	Name: "bench-plan",
+	Args: "-o PLAN -seq N MODEL",
+	Setup: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		out := fs.String("o", "", "`PLAN` to write")
 		seq := fs.Int("seq", 0, "")
 		set := settings{}

@@ -24,15 +24,15 @@ const demoModel = "nimbus-sst2-tiny"
 const demoText = "a gripping, moving film"
 
 var demoCommand = &command{
-	name:  "demo",
-	args:  "[\"text\"] [-json]",
-	short: "run both parties on this machine with an embedded model",
-	long: `
+	Name:  "demo",
+	Args:  "[\"text\"] [-json]",
+	Short: "run both parties on this machine with an embedded model",
+	Long: `
 Starts a server as a process of its own, connects to it over mutual TLS on loopback,
 does the one-time setup, runs the inference and prints the answer, the same answer
 computed in the clear, what it took, and what each party learned. The setup is kept
 and reused by the next demo.`,
-	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
+	Setup: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		o := demoOptions{}
 		fs.StringVar(&o.dir, "state", "", "folder `DIR` for both parties' state (default demo in NIMBUS_HOME)")
 		fs.StringVar(&o.model, "model", demoModel, "embedded model `NAME`")

@@ -19,10 +19,10 @@ import (
 )
 
 var inferCommand = &command{
-	name:  "infer",
-	args:  "ADDR \"text\" | ADDR -input FILE | ADDR -file FILE [-truncate] [-json] [-report FILE] [-trace FILE]",
-	short: "ask a server about a text, an image or numbers, which it will not see",
-	long: `
+	Name:  "infer",
+	Args:  "ADDR \"text\" | ADDR -input FILE | ADDR -file FILE [-truncate] [-json] [-report FILE] [-trace FILE]",
+	Short: "ask a server about a text, an image or numbers, which it will not see",
+	Long: `
 Needs a setup with the same server. A text longer than the plan was compiled for is
 an error unless -truncate cuts it. If the server has plans of several lengths, all
 texts run in the smallest one that holds them, which the server sees: it learns that
@@ -38,7 +38,7 @@ written in hexadecimal, a block a line.
 
 What nimbus-run prepare has made with the server is used first, and what is left is
 in the account.`,
-	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
+	Setup: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		o := inferOptions{}
 		o.client.register(fs)
 		o.client.planFlag(fs)

@@ -7,15 +7,15 @@ import (
 )
 
 var keygenCommand = &command{
-	name:  "keygen",
-	args:  "[-out DIR]",
-	short: "make an identity for mutual TLS and print its fingerprint",
-	long: `
+	Name:  "keygen",
+	Args:  "[-out DIR]",
+	Short: "make an identity for mutual TLS and print its fingerprint",
+	Long: `
 The identity is an Ed25519 key with a self-signed certificate, in DIR/identity.pem,
 readable by you alone. Give the printed fingerprint to the other party, who passes
 it as -trust. DIR is what serve, setup and infer take as -state. Where DIR has an
 identity already, it is kept and its fingerprint printed.`,
-	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
+	Setup: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		out := fs.String("out", "", "state folder `DIR` of the party (default client in NIMBUS_HOME)")
 		return func(ctx context.Context, args []string) error {
 			if len(args) > 0 {

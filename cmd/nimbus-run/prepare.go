@@ -13,10 +13,10 @@ import (
 )
 
 var prepareCommand = &command{
-	name:  "prepare",
-	args:  "ADDR [-n N] [-state DIR]",
-	short: "make ahead, and keep, what inferences with a server will use",
-	long: `
+	Name:  "prepare",
+	Args:  "ADDR [-n N] [-state DIR]",
+	Short: "make ahead, and keep, what inferences with a server will use",
+	Long: `
 Makes with the server what N inferences consume before their input is known, and
 keeps it on the disk at both parties, encrypted, each for one use: correlated OTs,
 and the matrix products of a plan that was compiled with nimbusc compile -offline.
@@ -25,7 +25,7 @@ same server.
 
 A state folder that is copied or restored from a backup must not be used at both
 places: see docs/threat-model.md.`,
-	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
+	Setup: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		c := clientOptions{}
 		c.register(fs)
 		c.planFlag(fs)

@@ -20,10 +20,10 @@ import (
 )
 
 var serveCommand = &command{
-	name:  "serve",
-	args:  "PLAN... -weights MODEL|FILE -trust FINGERPRINT[,…] [-input FILE] [-listen ADDR] [-state DIR]",
-	short: "offer a model or a program to clients, as its owner",
-	long: `
+	Name:  "serve",
+	Args:  "PLAN... -weights MODEL|FILE -trust FINGERPRINT[,…] [-input FILE] [-listen ADDR] [-state DIR]",
+	Short: "offer a model or a program to clients, as its owner",
+	Long: `
 PLAN is a file that nimbusc compile made, or the name of an embedded plan such as
 nimbus-sst2-tiny/s32.plan. MODEL is a Hugging Face folder or the name of an embedded
 model. Several plans of a model, for texts of different lengths, are offered
@@ -34,7 +34,7 @@ does; what a run reveals to the server is printed on standard output. Each clien
 setup and kept in the state folder. The first line on standard output says where
 the server listens; events go to standard error. An interrupt ends it after the
 sessions that are running.`,
-	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
+	Setup: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		o := serveOptions{}
 		fs.Var(&o.weights, "weights", "`MODEL` folder or embedded name, or a file of weights (required if the plan has weights); may be repeated")
 		fs.StringVar(&o.coefs, "coefficients", "", "the plan's private coefficients: the `FILE` that nimbusc compile -private-coefficients wrote")

@@ -18,10 +18,10 @@ import (
 )
 
 var setupCommand = &command{
-	name:  "setup",
-	args:  "ADDR -trust FINGERPRINT [-allow NAMES] [-state DIR]",
-	short: "fetch and check a server's encrypted weights, once",
-	long: `
+	Name:  "setup",
+	Args:  "ADDR -trust FINGERPRINT [-allow NAMES] [-state DIR]",
+	Short: "fetch and check a server's encrypted weights, once",
+	Long: `
 Downloads the plan, the tokenizer and the weights encrypted for this client, and
 keeps them in the state folder, where infer finds them; of a server of several plans,
 all of them. An interrupted download
@@ -29,7 +29,7 @@ goes on where it stopped; what is there already is not fetched again.
 
 A plan that opens values to the server is refused unless -allow names all of them:
 whoever compiled the plan decides what they are, so read it first.`,
-	flags: func(fs *flag.FlagSet) func(context.Context, []string) error {
+	Setup: func(fs *flag.FlagSet) func(context.Context, []string) error {
 		c := clientOptions{}
 		c.register(fs)
 		fs.StringVar(&c.allow, "allow", "", "let the server learn the values of the plan with these `NAMES`, separated by commas")

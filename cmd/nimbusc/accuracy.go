@@ -14,10 +14,10 @@ import (
 )
 
 var accuracyCommand = &command{
-	name:  "accuracy",
-	args:  "[-limit N] [-truncate] [-count-escapes] [-json] MODEL [-plan PLAN]|PLAN -model MODEL -data FILE",
-	short: "how well a model and its plan's fixed-point twin do on labelled text",
-	long: `
+	Name:  "accuracy",
+	Args:  "[-limit N] [-truncate] [-count-escapes] [-json] MODEL [-plan PLAN]|PLAN -model MODEL -data FILE",
+	Short: "how well a model and its plan's fixed-point twin do on labelled text",
+	Long: `
 FILE has a text, or two, and a label per line, with tabs between them, or commas if its name ends in
 .csv. A label is a number from 0 or one of the model's own names. A model that gives an embedding or
 one number takes scores: an embedding is compared between the two texts of a line, by the cosine. A
@@ -27,7 +27,7 @@ With -count-escapes every step is checked, which takes longer: of a plan whose r
 value can leave them, of a calibrated one those that do wrap.
 
 Without a plan the model is compiled first, as "nimbusc compile" would with the same flags.`,
-	setup: func(fs *flag.FlagSet) func(*console, []string) error {
+	Setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		var o accuracyOptions
 		fs.StringVar(&o.plan, "plan", "", "a `PLAN` of the model")
 		fs.StringVar(&o.model, "model", "", "the `MODEL` of a PLAN")

@@ -17,11 +17,11 @@ import (
 )
 
 var compileCommand = &command{
-	name: "compile",
-	args: "[-o PLAN] [-seq LENGTH] [-text FILE] [-set name=value] [flags] MODEL | [-weights FILE] [-text FILE] PROGRAM.ir | [-blocks N] [-owners LIST] CIRCUIT.txt",
+	Name: "compile",
+	Args: "[-o PLAN] [-seq LENGTH] [-text FILE] [-set name=value] [flags] MODEL | [-weights FILE] [-text FILE] PROGRAM.ir | [-blocks N] [-owners LIST] CIRCUIT.txt",
 
-	short: "compile a model or a circuit to a plan",
-	long: `
+	Short: "compile a model or a circuit to a plan",
+	Long: `
 Runs the model in the clear on calibration text, fits polynomials and ring widths to what it sees,
 chooses a protocol and parameters for every op, and writes the plan: text without any weight in it,
 which both parties execute. An embedded model and a folder with a calibration.txt bring their text
@@ -41,7 +41,7 @@ Of several ways to run an op, compile takes the one with the fewest bytes, whate
 parameter sets, the OT extension. "nimbusc explain" shows what else there was and its price.
 
 The plan is written as a whole or not at all; "-o -" writes to standard output.`,
-	setup: func(fs *flag.FlagSet) func(*console, []string) error {
+	Setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		out := fs.String("o", "", "write the plan to `PLAN` (default: the model's name with .plan, in this folder)")
 		var f compileFlags
 		var circuit circuitFlags
@@ -177,7 +177,7 @@ func (f *compileFlags) compile(c *console, m *model) (*ir.Module, error) {
 	}
 	if f.edits != "" {
 		if pipeline, err = passes.Edit(pipeline, f.edits); err != nil {
-			return nil, usageError{err}
+			return nil, usagef("%w", err)
 		}
 	}
 	job := backend.Job{

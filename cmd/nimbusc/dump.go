@@ -25,7 +25,7 @@ func (d *dumper) open() error {
 	}
 	if d.pass != "" && d.pass != lowerPass {
 		if _, err := passes.ByName(d.pass); err != nil {
-			return usageError{fmt.Errorf("-dump-pass: %w", err)}
+			return usagef("-dump-pass: %w", err)
 		}
 	}
 	if d.dir == "" {

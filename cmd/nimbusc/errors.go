@@ -9,37 +9,17 @@ import (
 	"strings"
 
 	"nimbus/frontend"
+	"nimbus/internal/cli"
 	"nimbus/ir"
 )
 
 // maxDiagnostics is how many lines of errors are worth reading.
 const maxDiagnostics = 20
 
-// usageError is a wrong command line: exit code 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-// A hintError says besides what is wrong what to do about it.
-type hintError struct {
-	error
-	hint string
-}
-
-func (e *hintError) Unwrap() error { return e.error }
+func usagef(format string, args ...any) error { return cli.Usagef(format, args...) }
 
 func hinted(err error, format string, args ...any) error {
-	return &hintError{err, fmt.Sprintf(format, args...)}
-}
-
-func hintOf(err error) string {
-	var h *hintError
-	if errors.As(err, &h) {
-		return h.hint
-	}
-	return ""
+	return cli.WithHint(err, fmt.Sprintf(format, args...))
 }
 
 // report prints err: one line per diagnostic, in the order of the text, then
@@ -57,7 +37,7 @@ func report(w io.Writer, err error) {
 		}
 		fmt.Fprintf(w, "nimbusc: %s\n", d.text)
 	}
-	if h := hintOf(err); h != "" {
+	if h := cli.Hint(err); h != "" {
 		fmt.Fprintf(w, "hint: %s\n", h)
 	}
 }
@@ -74,7 +54,7 @@ func diagnostics(err error) []diagnostic {
 	if errors.As(err, &many) && err.Error() == many.Error() {
 		var out []diagnostic
 		for _, e := range many {
-			out = append(out, diagnostic{e.Pos, oneLine(e.Error())})
+			out = append(out, diagnostic{e.Pos, cli.OneLine(e.Error())})
 		}
 		return out
 	}
@@ -89,7 +69,7 @@ func diagnostics(err error) []diagnostic {
 	if inner := errors.Unwrap(err); inner != nil && inner.Error() == err.Error() {
 		return diagnostics(inner)
 	}
-	d := diagnostic{pos: place(err), text: oneLine(err.Error())}
+	d := diagnostic{pos: place(err), text: cli.OneLine(err.Error())}
 	if at := d.pos.String() + ": "; d.pos.IsValid() {
 		before, after, _ := strings.Cut(d.text, at) // "pass cse: a.ir:3:4: …" starts with the place, too
 		d.text = at + before + after
@@ -115,9 +95,4 @@ func place(err error) ir.Pos {
 		return ir.Pos{}
 	}
 	return pos
-}
-
-// oneLine makes sure that an error takes one line.
-func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }

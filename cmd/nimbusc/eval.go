@@ -18,10 +18,10 @@ import (
 )
 
 var evalCommand = &command{
-	name:  "eval",
-	args:  "[-plan PLAN] [-model MODEL] [-weights FILE] [-fn NAME] [-seq LENGTH] [-truncate] [-check] [-json] FILE.ir|MODEL|PLAN -in X",
-	short: "compute in the clear: real numbers, or a plan's exact fixed-point twin",
-	long: `
+	Name:  "eval",
+	Args:  "[-plan PLAN] [-model MODEL] [-weights FILE] [-fn NAME] [-seq LENGTH] [-truncate] [-check] [-json] FILE.ir|MODEL|PLAN -in X",
+	Short: "compute in the clear: real numbers, or a plan's exact fixed-point twin",
+	Long: `
 Of a MODEL, X is a text, or a PNG file for a model of images, and the answer is computed in real
 numbers; with -plan PLAN also in fixed point, as the plan would. "eval PLAN -model MODEL" is the same.
 
@@ -30,7 +30,7 @@ parameter of the function, or the name of a file of it; or NAME=X for one parame
 a JSON list or a file: JSON, NumPy's .npy, or plain text (blocks of bits in hexadecimal). -in may be
 repeated. Weights come from -weights, from the model that -model names, or from the same object under
 their names with the @: {"x": [1, 2], "@w": [0.5, 0.25]}.`,
-	setup: func(fs *flag.FlagSet) func(*console, []string) error {
+	Setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		var e evaluation
 		fs.Var(&e.in, "in", "the input `X`; may be repeated for a FILE.ir")
 		fs.StringVar(&e.plan, "plan", "", "evaluate this `PLAN` of the model too")

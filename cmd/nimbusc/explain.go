@@ -19,10 +19,10 @@ import (
 )
 
 var explainCommand = &command{
-	name:  "explain",
-	args:  "[-link LINK] [-profile FILE] [-ops | -json | -html FILE [-model MODEL [-text FILE]]] PLAN",
-	short: "what every op of a plan costs, and why it is there",
-	long: `
+	Name:  "explain",
+	Args:  "[-link LINK] [-profile FILE] [-ops | -json | -html FILE [-model MODEL [-text FILE]]] PLAN",
+	Short: "what every op of a plan costs, and why it is there",
+	Long: `
 Prints what the plan takes per layer, per part of the model and in all: online bytes each way, correlated
 OTs, round trips, setup bytes, and time over a -link by the times of a machine's -profile, one core a
 party. Bytes are payload; making the COTs is offline work, before the input is known. Then the choices:
@@ -33,7 +33,7 @@ it is there. -json has all of this.
 
 -html writes the same as one page that needs no other file, with bars per layer and part, the graph of
 ops and values (layers with the same ops are folded), and the fitted functions drawn; given the model, over the density of their inputs on calibration text.`,
-	setup: func(fs *flag.FlagSet) func(*console, []string) error {
+	Setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		var l linkFlags
 		l.flags(fs, "predict times over a `LINK` (default that of the plan, or lan)")
 		reuse := fs.Int("reuse", backend.DefaultReuse, "expect `N` inferences per setup, as compile does")

@@ -16,10 +16,10 @@ import (
 )
 
 var fitCommand = &command{
-	name:  "fit",
-	args:  "[-seq LENGTH] [-text FILE] [-error-budget E] [-preset NAME] [-json] [-svg DIR] MODEL",
-	short: "the polynomials that a model's functions become, and their errors",
-	long: `
+	Name:  "fit",
+	Args:  "[-seq LENGTH] [-text FILE] [-error-budget E] [-preset NAME] [-json] [-svg DIR] MODEL",
+	Short: "the polynomials that a model's functions become, and their errors",
+	Long: `
 Runs the model in the clear on calibration text, as compile does, and fits a piecewise polynomial to
 every scalar function, weighted by the inputs that it had. Per op: the cuts, one polynomial per
 piece, the expected error (root mean square under the density of the inputs, of which 2 % are spread
@@ -28,7 +28,7 @@ over the whole interval), the worst error on the interval, and the share of inpu
 -preset prints, beside it, another choice on the same inputs: "paper" is that of Nimbus (GELU with
 one quadratic, exp with one cubic, per layer), "paper-example" its published coefficients. Plans
 have quadratics only. -svg draws density, function, fits and errors, one file per op.`,
-	setup: func(fs *flag.FlagSet) func(*console, []string) error {
+	Setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		var f fitFlags
 		f.flags(fs)
 		return func(c *console, args []string) error {

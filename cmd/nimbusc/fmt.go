@@ -10,14 +10,14 @@ import (
 )
 
 var fmtCommand = &command{
-	name:  "fmt",
-	args:  "[-l] [-w] FILE.ir…",
-	short: "print modules in their canonical form",
-	long: `
+	Name:  "fmt",
+	Args:  "[-l] [-w] FILE.ir…",
+	Short: "print modules in their canonical form",
+	Long: `
 Prints each module (- is standard input) as every tool of this project prints it: "=" aligned
 within a function and ":" among weights, nothing reordered, comments gone. A module need not
 verify to be printed. Because comments do not survive, -w refuses a file that has any.`,
-	setup: func(fs *flag.FlagSet) func(*console, []string) error {
+	Setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		list := fs.Bool("l", false, "list the files that differ from their canonical form instead")
 		write := fs.Bool("w", false, "write the result back to the file instead")
 		return func(c *console, args []string) error {

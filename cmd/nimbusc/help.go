@@ -13,10 +13,10 @@ import (
 
 func helpCommand() *command {
 	return &command{
-		name:  "help",
-		args:  "[passes | ops | COMMAND | PASS | OP]",
-		short: "say what a command, a pass or an op does",
-		setup: func(*flag.FlagSet) func(*console, []string) error {
+		Name:  "help",
+		Args:  "[passes | ops | COMMAND | PASS | OP]",
+		Short: "say what a command, a pass or an op does",
+		Setup: func(*flag.FlagSet) func(*console, []string) error {
 			return func(c *console, args []string) error {
 				switch len(args) {
 				case 0:
@@ -32,8 +32,8 @@ func helpCommand() *command {
 }
 
 func helpOn(w io.Writer, topic string) error {
-	if cmd := commandNamed(topic); cmd != nil {
-		printUsage(w, cmd)
+	if cmd := program().Find(topic); cmd != nil {
+		program().Usage(w, cmd)
 		return nil
 	}
 	switch topic {
@@ -58,31 +58,12 @@ func helpOn(w io.Writer, topic string) error {
 
 func printCommands(w io.Writer) {
 	fmt.Fprint(w, "Nimbusc compiles a Transformer, a program in IR or a circuit to a plan that two parties execute.\n\n")
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, cmd := range commands() {
-		fmt.Fprintf(table, "  nimbusc %s\t%s\n", cmd.name, cmd.short)
-	}
-	table.Flush()
+	program().List(w)
 	fmt.Fprint(w, `
 A MODEL is a folder as Hugging Face lays it out, a .model description, or the name of an embedded
 model such as nimbus-sst2-tiny. "nimbusc help COMMAND" says more; "nimbusc help passes" and
 "nimbusc help ops" print the tables that the compiler itself works from.
 `)
-}
-
-func printUsage(w io.Writer, c *command) {
-	fmt.Fprintf(w, "usage: %s\n\n%s.\n", c.usage(), strings.ToUpper(c.short[:1])+c.short[1:])
-	if c.long != "" {
-		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(c.long))
-	}
-	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
-	c.setup(fs)
-	var b strings.Builder
-	fs.SetOutput(&b)
-	fs.PrintDefaults()
-	if b.Len() > 0 {
-		fmt.Fprintf(w, "\nflags:\n%s", b.String())
-	}
 }
 
 func printPasses(w io.Writer) {

@@ -7,16 +7,16 @@ import (
 )
 
 var optCommand = &command{
-	name:  "opt",
-	args:  "-passes=a,b [-margin M] [-parts N] [-dump DIR] [-dump-pass NAME] FILE.ir",
-	short: "run exactly the named passes, text in and text out",
-	long: `
+	Name:  "opt",
+	Args:  "-passes=a,b [-margin M] [-parts N] [-dump DIR] [-dump-pass NAME] FILE.ir",
+	Short: "run exactly the named passes, text in and text out",
+	Long: `
 Reads a module (- is standard input), verifies it, runs the passes in the order given, verifies
 after each, and prints the result. As both ends are text, a pass of one's own can stand between
 two calls, in any language. "nimbusc help passes" lists the passes.
 
 A bare module has no text to calibrate on: ranges are those written in it.`,
-	setup: func(fs *flag.FlagSet) func(*console, []string) error {
+	Setup: func(fs *flag.FlagSet) func(*console, []string) error {
 		list := fs.String("passes", "", "comma-separated `NAMES` of passes")
 		margin := fs.Float64("margin", passes.DefaultMargin, "head room over ranges, a `FACTOR`")
 		parts := fs.Int("parts", 0, partsUsage)
@@ -33,7 +33,7 @@ A bare module has no text to calibrate on: ranges are those written in it.`,
 			}
 			ps, err := passes.ByName(*list)
 			if err != nil {
-				return usageError{err}
+				return usagef("%w", err)
 			}
 			if err := checkMargin(*margin); err != nil {
 				return err
