@@ -149,19 +149,6 @@ func (b *Builder) args(op *Op, args []Operand) {
 	}
 }
 
-// Call adds a call of callee, whose Results must be set.
-func (b *Builder) Call(callee *Func, hint string, args ...*Value) []*Value {
-	op := &Op{Name: "call", Callee: callee.Name, Pos: b.Pos}
-	for _, a := range args {
-		op.Args = append(op.Args, Arg{Value: a})
-	}
-	for _, t := range callee.Results {
-		op.Results = append(op.Results, &Value{Name: uniqueName(b.taken, hint), Type: t, Def: op})
-	}
-	b.Insert(op)
-	return slices.Clone(op.Results)
-}
-
 // Return ends the function and sets its result types.
 func (b *Builder) Return(values ...*Value) {
 	op := &Op{Name: "return", Pos: b.Pos}

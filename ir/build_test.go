@@ -104,25 +104,6 @@ func TestBuilderPlaces(t *testing.T) {
 	}
 }
 
-func TestInline(t *testing.T) {
-	m := tinyFx()
-	g := m.AddFunc("outer")
-	x := g.AddParam("x", m.Funcs[0].Params[0].Type, nil)
-	b := NewBuilder(g)
-	y := b.Call(m.Func("main"), "y", x)[0]
-	b.Return(b.Op1("fx.add", "p", nil, y, y))
-	if err := m.Verify(); err != nil {
-		t.Fatal(err)
-	}
-	g.Inline(g.Body[0], m.Func("main"))
-	if err := m.Verify(); err != nil {
-		t.Fatal(err)
-	}
-	if len(g.Body) != 5 || len(g.Uses()[x]) != 1 {
-		t.Errorf("inlined:\n%s", g)
-	}
-}
-
 func TestBuilderErrors(t *testing.T) {
 	m := tinyFx()
 	f := m.Func("main")

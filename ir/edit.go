@@ -122,42 +122,6 @@ func (f *Func) clone(weights map[*Weight]*Weight) *Func {
 	return c
 }
 
-// Inline replaces a call by the body of its callee, whose ops are copied.
-func (f *Func) Inline(call *Op, callee *Func) {
-	c := callee.clone(identity(callee))
-	at := slices.Index(f.Body, call)
-	if at < 0 || call.Name != "call" || len(call.Args) != len(c.Params) || c.Return() == nil {
-		panic("ir: internal error: not a call of @" + callee.Name)
-	}
-	for i, p := range c.Params {
-		c.ReplaceUses(p, call.Args[i].Value)
-	}
-	taken := f.names()
-	body := c.Body[:len(c.Body)-1]
-	for _, op := range body {
-		for _, r := range op.Results {
-			r.Name = uniqueName(taken, r.Name)
-		}
-	}
-	for i, r := range call.Results {
-		f.ReplaceUses(r, c.Return().Args[i].Value)
-	}
-	f.Body = slices.Replace(f.Body, at, at+1, body...)
-}
-
-// identity maps every weight f reads to itself.
-func identity(f *Func) map[*Weight]*Weight {
-	m := map[*Weight]*Weight{}
-	for _, op := range f.Body {
-		for _, a := range op.Args {
-			if a.Weight != nil {
-				m[a.Weight] = a.Weight
-			}
-		}
-	}
-	return m
-}
-
 // RemoveDead deletes ops whose results nothing reads and reports how many. An
 // op has no effect but its results.
 func (f *Func) RemoveDead() int {

@@ -112,9 +112,6 @@ func PrivateType(party string, e Elem, shape ...int) Type {
 	return Type{Kind: Private, Party: party, Shape: shape, Elem: e}
 }
 
-// PublicType is a value both parties know.
-func PublicType(e Elem, shape ...int) Type { return Type{Kind: Public, Shape: shape, Elem: e} }
-
 // IsZero reports whether t is the zero Type, which stands for "not stated".
 func (t Type) IsZero() bool { return t.Kind == 0 }
 

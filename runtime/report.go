@@ -155,24 +155,6 @@ func WriteTrace(w io.Writer, reports []*Report) error {
 	return json.NewEncoder(w).Encode(map[string]any{"traceEvents": events, "displayTimeUnit": "ms"})
 }
 
-// ByOp sums the counts of ops with the same name, in order of first use.
-func (r *Report) ByOp() []OpCount {
-	var out []OpCount
-	at := map[string]int{}
-	for _, o := range r.Ops {
-		i, ok := at[o.Name]
-		if !ok {
-			i = len(out)
-			at[o.Name] = i
-			out = append(out, OpCount{Name: o.Name})
-		}
-		out[i].Phase = out[i].Phase.Add(o.Phase)
-		out[i].COTClientSends += o.COTClientSends
-		out[i].COTServerSends += o.COTServerSends
-	}
-	return out
-}
-
 // PeakRSS returns the largest resident memory that this process has had, in
 // bytes, or zero where the system does not tell.
 func PeakRSS() int64 {

@@ -331,10 +331,6 @@ func TestReports(t *testing.T) {
 		{Name: "ss.add", Result: "%b"},
 		{Name: "ot.trunc", Result: "%c", Phase: Phase{0.25, 1, 2, 1}},
 	}}
-	by := rep.ByOp()
-	if len(by) != 2 || by[0].Phase != (Phase{0.75, 11, 22, 2}) {
-		t.Errorf("ByOp: %+v", by)
-	}
 	var b bytes.Buffer
 	if err := WriteReports(&b, []*Report{rep}); err != nil {
 		t.Fatal(err)

@@ -32,14 +32,6 @@ func Select(width int) (rlweparams.Set, error) {
 	})
 }
 
-// MatMulSS chooses the set of a product of two shared matrices over Z_2^width of which the next step drops drop bits, for
-// products of 512 error terms; [MatMulSSChoices] decides better once shapes are known.
-func MatMulSS(width, drop int) (rlweparams.Set, error) {
-	return first(width, "a product of shared matrices", func(s rlweparams.Set) bool {
-		return width <= s.MaxMatMulSS && s.MatMulSSNoise(512, width, 0, 0).Bound(outputs) <= rlweparams.Hidden(drop)
-	})
-}
-
 func first(width int, what string, ok func(rlweparams.Set) bool) (rlweparams.Set, error) {
 	for _, s := range rlweparams.All() {
 		if width >= 1 && ok(s) {

@@ -127,15 +127,6 @@ func (p *Processor) Check() error {
 	return nil
 }
 
-// Range is where normalised pixels lie.
-func (p *Processor) Range() (lo, hi float64) {
-	lo, hi = math.Inf(1), math.Inf(-1)
-	for c := range p.Mean {
-		lo, hi = min(lo, p.value(c, 0)), max(hi, p.value(c, 255))
-	}
-	return lo, hi
-}
-
 func (p *Processor) value(channel int, v uint8) float64 {
 	return (float64(v)*p.Scale - p.Mean[channel]) / p.Std[channel]
 }

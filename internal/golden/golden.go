@@ -5,17 +5,14 @@
 // and the diff is what gets reviewed. The package must not know what the texts
 // mean; it is for tests only.
 //
-// Read first: [Run], [Case.Check], [File], [Wants].
+// Read first: [Run], [Case.Check], [File].
 package golden
 
 import (
 	"bytes"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -142,57 +139,4 @@ func File(t testing.TB, path, got string) {
 	if d := cmp.Diff(string(want), got); d != "" {
 		t.Errorf("%s differs (-want +got):\n%s", path, d)
 	}
-}
-
-// A Diagnostic is a message about a line, counted from 1.
-type Diagnostic struct {
-	Line    int
-	Message string
-}
-
-var wanted = regexp.MustCompile(`// want((?:\s+"(?:[^"\\]|\\.)*")+)\s*$`)
-var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
-
-// Wants compares diagnostics with the comments `// want "regexp" …` at the ends
-// of the lines of src: each regexp must match one diagnostic of its line and
-// every diagnostic must be matched.
-func Wants(t testing.TB, src string, got []Diagnostic) {
-	t.Helper()
-	for _, msg := range compare(src, got) {
-		t.Error(msg)
-	}
-}
-
-func compare(src string, got []Diagnostic) (complaints []string) {
-	left := append([]Diagnostic(nil), got...)
-	for i, line := range strings.Split(src, "\n") {
-		m := wanted.FindStringSubmatch(line)
-		if m == nil {
-			continue
-		}
-	next:
-		for _, q := range quoted.FindAllString(m[1], -1) {
-			text, err := strconv.Unquote(q)
-			if err != nil {
-				complaints = append(complaints, fmt.Sprintf("line %d: want %s: %v", i+1, q, err))
-				continue
-			}
-			re, err := regexp.Compile(text)
-			if err != nil {
-				complaints = append(complaints, fmt.Sprintf("line %d: want %s: %v", i+1, q, err))
-				continue
-			}
-			for j, d := range left {
-				if d.Line == i+1 && re.MatchString(d.Message) {
-					left = append(left[:j], left[j+1:]...)
-					continue next
-				}
-			}
-			complaints = append(complaints, fmt.Sprintf("line %d: no diagnostic matches %q", i+1, text))
-		}
-	}
-	for _, d := range left {
-		complaints = append(complaints, fmt.Sprintf("line %d: unexpected diagnostic: %s", d.Line, d.Message))
-	}
-	return complaints
 }

@@ -59,12 +59,3 @@ func TestUpdate(t *testing.T) {
 		t.Errorf("-update wrote %s", got)
 	}
 }
-
-func TestCompare(t *testing.T) {
-	src := "a\nb // want \"bad \\\"b\\\"\" \"two\"\nc // want \"never\"\n"
-	got := compare(src, []Diagnostic{{2, "number two"}, {2, `a bad "b" here`}, {1, "surprise"}})
-	want := []string{`line 3: no diagnostic matches "never"`, "line 1: unexpected diagnostic: surprise"}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}

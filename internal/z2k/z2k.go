@@ -39,25 +39,6 @@ func Sub(dst, a, b []uint64, width int) {
 	}
 }
 
-// Mul sets dst to a · b, element by element.
-func Mul(dst, a, b []uint64, width int) {
-	same(dst, a)
-	same(dst, b)
-	m := Mask(width)
-	for i := range dst {
-		dst[i] = (a[i] * b[i]) & m
-	}
-}
-
-// Neg sets dst to -a.
-func Neg(dst, a []uint64, width int) {
-	same(dst, a)
-	m := Mask(width)
-	for i := range dst {
-		dst[i] = -a[i] & m
-	}
-}
-
 // MulConst sets dst to c · a. c need not be reduced.
 func MulConst(dst, a []uint64, c uint64, width int) {
 	same(dst, a)

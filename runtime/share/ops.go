@@ -24,14 +24,6 @@ func Sub(x, y Arith) Arith {
 	return out
 }
 
-// Neg returns -x.
-func Neg(x Arith) Arith {
-	x.fits()
-	out := NewArith(x.Width, x.Shape...)
-	z2k.Neg(out.V, x.V, x.Width)
-	return out
-}
-
 // AddConst returns x + c for a public c: the server adds it to its half.
 func AddConst(p int, x Arith, c uint64) Arith {
 	party(p)

@@ -112,7 +112,6 @@ func TestLinearOps(t *testing.T) {
 	}{
 		"add":        {func(_ int, x, y Arith) Arith { return Add(x, y) }, each(func(i int) uint64 { return x[i] + y[i] }), w, []int{2, 3}},
 		"sub":        {func(_ int, x, y Arith) Arith { return Sub(x, y) }, each(func(i int) uint64 { return x[i] - y[i] }), w, []int{2, 3}},
-		"neg":        {func(_ int, x, _ Arith) Arith { return Neg(x) }, each(func(i int) uint64 { return -x[i] }), w, []int{2, 3}},
 		"add_const":  {func(p int, x, _ Arith) Arith { return AddConst(p, x, ^uint64(4)) }, each(func(i int) uint64 { return x[i] - 5 }), w, []int{2, 3}},
 		"mul_const":  {func(_ int, x, _ Arith) Arith { return MulConst(x, ^uint64(4)) }, each(func(i int) uint64 { return -x[i] * 5 }), w, []int{2, 3}},
 		"bias row":   {func(p int, x, _ Arith) Arith { return AddBias(p, x, private(p, Server, bias)) }, each(func(i int) uint64 { return x[i] + bias[i%3] }), w, []int{2, 3}},
@@ -203,7 +202,7 @@ func TestMisuseNamesShapesOnly(t *testing.T) {
 		"all bits":  func() { Shrink(Client, a, 8) },
 		"bias size": func() { AddBias(Server, a, []uint64{1, 2, 3}) },
 		"party":     func() { AddConst(2, a, 1) },
-		"broken":    func() { Neg(Arith{8, []int{3}, a.V}) },
+		"broken":    func() { MulConst(Arith{8, []int{3}, a.V}, 5) },
 	} {
 		func() {
 			defer func() {
