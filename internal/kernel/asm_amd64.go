@@ -196,6 +196,21 @@ func patchNarrow(nodes *Block, n, pair int, values *[2]Block)
 //go:noescape
 func gather10(dst *Block, n int, secret *Block, mask uint32, rows *byte)
 
+// indexKeysWide is IndexKeys for n > 0 blocks and four times quads multiples.
+//
+//go:noescape
+func indexKeysWide(dst, base *Block, digits *uint8, n int, multiples *Block, quads int)
+
+// pairKeysWide is IndexKeys for n > 0 times two blocks and two multiples.
+//
+//go:noescape
+func pairKeysWide(dst, base *Block, digits *uint8, n int, multiples *Block)
+
+// packLowWide is PackLow for n > 0 words of four times quads blocks.
+//
+//go:noescape
+func packLowWide(dst *uint64, n int, blocks *Block, quads int, mask, width uint64)
+
 // transposeTiles transposes tiles times 128 rows of 64 columns, tiles > 0.
 //
 //go:noescape

@@ -64,6 +64,11 @@ func growNarrow(nodes, hashes *Block, n, path int, keep *Block, sums *[2][4]Bloc
 func patchWide(nodes *Block, n, pair int, values *[2]Block)                        { panic(noAssembly) }
 func patchNarrow(nodes *Block, n, pair int, values *[2]Block)                      { panic(noAssembly) }
 func gather10(dst *Block, n int, secret *Block, mask uint32, rows *byte)           { panic(noAssembly) }
+func indexKeysWide(dst, base *Block, digits *uint8, n int, multiples *Block, quads int) {
+	panic(noAssembly)
+}
+func pairKeysWide(dst, base *Block, digits *uint8, n int, multiples *Block)        { panic(noAssembly) }
+func packLowWide(dst *uint64, n int, blocks *Block, quads int, mask, width uint64) { panic(noAssembly) }
 func transposeTiles(dst *Block, src *byte, stride, tiles int)                      { panic(noAssembly) }
 func transposeWide(dst *Block, src *byte, stride, tiles int, scratch *[128][4]uint64) {
 	panic(noAssembly)

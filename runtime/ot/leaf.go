@@ -110,11 +110,8 @@ func (l *leaves) packWords(t []uint64, hashes []kernel.Block, lo int) {
 	size, width := 1<<l.b, l.width()
 	m := z2k.Mask(width)
 	ones := z2k.Mask(width<<l.b) / m // bit 0 of each word
-	for j := range t {
-		var words uint64
-		for v, k := range hashes[j*size : (j+1)*size] {
-			words |= k[0] & m << (v * width & 63)
-		}
+	kernel.PackLow(t, hashes, size, width)
+	for j, words := range t {
 		for i, c := range l.cut[(lo+j)*l.cuts : (lo+j+1)*l.cuts] {
 			// The bit of v = d, and of all v > d.
 			at := int(c>>(l.shift&63)&(1<<l.b-1)) * width & 63

@@ -151,17 +151,16 @@ func sendIndex(s *scratch, h hasher, b int, correction []uint8, k0, multiples []
 	s.blocks = blocks
 	base := blocks[indexStep(b)*size:][:n]
 	kernel.Combine(base, k0, b)
-	for j, k := range base {
-		d := 0
+	digits := grow(&s.bytes, n)
+	s.bytes = digits
+	for j := range digits {
+		var d uint8
 		for i, bit := range correction[j*b : (j+1)*b] {
-			d |= int(bit) << i
+			d |= bit << i
 		}
-		keys := blocks[j*size : (j+1)*size]
-		for v := range keys {
-			m := multiples[(v^d)&(len(multiples)-1)]
-			keys[v] = kernel.Block{k[0] ^ m[0], k[1] ^ m[1]}
-		}
+		digits[j] = d
 	}
+	kernel.IndexKeys(blocks[:n*size], base, digits, multiples)
 	h.HashGroups(blocks[:n*size], blocks[:n*size], size, tweak)
 	return blocks[:n*size]
 }

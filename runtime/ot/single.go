@@ -46,14 +46,7 @@ func (c *cots) sendSingle(s *scratch, h hasher, lo int, correction []uint8, k0 [
 		n := min(batch, len(k0))
 		b, t, dst, x := b[:2*n], t[:n], c.dst[lo:lo+n], c.c[lo:lo+n]
 		// Side by side the keys of the peer's choices 0 and 1, which have one tweak.
-		keys, d := k0[:n], correction[:n]
-		for j, k := range keys {
-			flip := -uint64(d[j])
-			k[0] ^= delta[0] & flip
-			k[1] ^= delta[1] & flip
-			b[2*j] = k
-			b[2*j+1] = kernel.Block{k[0] ^ delta[0], k[1] ^ delta[1]}
-		}
+		kernel.IndexKeys(b, k0[:n], correction[:n], []kernel.Block{{}, delta})
 		h.HashGroups(b, b, 2, tweak)
 		if c.xor {
 			for j := range t {

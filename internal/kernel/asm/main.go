@@ -35,6 +35,7 @@ var files = map[string]func(*file){
 	"double_amd64.s":     double,
 	"gemm_amd64.s":       gemm,
 	"halftree_amd64.s":   halftree,
+	"indexkeys_amd64.s":  indexKeys,
 	"localcode_amd64.s":  localcode,
 	"ntt_amd64.s":        ntt,
 	"nttdoubles_amd64.s": nttDoubles,
