@@ -140,6 +140,17 @@ func NewResidues(m, cols int) *Residues {
 	return &Residues{M: m, Cols: cols, stride: padded(cols), data: make([]uint64, padded(m)*padded(cols))}
 }
 
+// Resize returns zeros in the memory of r if they fit; r, which may be nil, is not used any longer.
+func (r *Residues) Resize(m, cols int) *Residues {
+	n := padded(m) * padded(cols)
+	if r == nil || cap(r.data) < n {
+		return NewResidues(m, cols)
+	}
+	data := r.data[:n]
+	clear(data)
+	return &Residues{M: m, Cols: cols, stride: padded(cols), data: data}
+}
+
 // Row returns row i.
 func (r *Residues) Row(i int) []uint64 { return r.data[i*r.stride:][:r.Cols:r.Cols] }
 

@@ -146,13 +146,14 @@ func (m *linear) client(conn transport.Conn, sec artifact.Section, pk *PublicKey
 	resp := &responder{p: m.p, pk: pk, width: m.Width, drop0: m.DropC0, drop1: m.DropC1, draw: m.draw}
 	each := tickets(rng, "he matmul", m.lay.Responses(), pk, m.zeroKind())
 	for b := range m.lay.Blocks() {
-		multiply, err := m.multiplier(conn, rows, b, xs)
+		multiply, release, err := m.multiplier(conn, rows, b, xs)
 		if err != nil {
 			return nil, fmt.Errorf("%v: section %s: %w", m, sec.Name, err)
 		}
 		if err := m.respond(conn, resp, b, multiply, y, each[b*m.lay.Groups():]); err != nil {
 			return nil, fmt.Errorf("%v: %w", m, err)
 		}
+		release()
 	}
 	return y, nil
 }
@@ -165,7 +166,8 @@ func (m *linear) accumulate(conn transport.Conn, rows *matMulRows, b int, xs []i
 	p := m.p
 	acc := make([]*kernel.Residues, len(p.limbs))
 	for i := range acc {
-		acc[i] = kernel.NewResidues(m.M, m.second(b)+p.n)
+		used, _ := p.accs.Get().(*kernel.Residues)
+		acc[i] = used.Resize(m.M, m.second(b)+p.n)
 	}
 	stretches, most := rows.stretches(b)
 	free := sync.Pool{New: func() any { return kernel.NewPanels(min(blockRows, m.K), most) }}
@@ -201,16 +203,17 @@ func (m *linear) accumulate(conn transport.Conn, rows *matMulRows, b int, xs []i
 }
 
 // A multiplier returns the product that one response holds, of those rows of X: the needed coefficients of the first
-// polynomial and all of the second.
+// polynomial and all of the second, to be given back.
 type multiplier = func(rows packing.Span) (acc0, acc1 poly)
 
-// multiplier multiplies X_c into block b, row by row or by transforms.
-func (m *linear) multiplier(conn transport.Conn, rows *matMulRows, b int, xs []int64) (multiplier, error) {
+// multiplier multiplies X_c into block b, row by row or by transforms. release ends its use.
+func (m *linear) multiplier(conn transport.Conn, rows *matMulRows, b int, xs []int64) (multiply multiplier, release func(), err error) {
 	if m.lay.Transforms() {
-		return m.transformed(conn, rows, b, xs)
+		multiply, err = m.transformed(conn, rows, b, xs)
+		return multiply, func() {}, err
 	}
 	acc, err := m.accumulate(conn, rows, b, xs)
-	return func(group packing.Span) (acc0, acc1 poly) { return m.pack(acc, b, group) }, err
+	return func(group packing.Span) (acc0, acc1 poly) { return m.pack(acc, b, group) }, func() { m.p.release(acc) }, err
 }
 
 // respond finishes and sends the responses of block b, and writes the client's share to y.
@@ -226,6 +229,7 @@ func (m *linear) respond(conn transport.Conn, resp *responder, b int, multiply m
 			acc0, acc1 := multiply(rows)
 			out := make([]uint64, rows.Len*blk.Len)
 			msgs[i] = resp.finish(make([]byte, 0, resp.bytes(len(out))), out, acc0, acc1, positions(len(out)), each[g])
+			m.p.give(acc0, acc1)
 			for t := range rows.Len {
 				copy(y[(rows.Start+t)*m.N+blk.Start:], out[t*blk.Len:(t+1)*blk.Len])
 			}
@@ -243,9 +247,10 @@ func (m *linear) respond(conn transport.Conn, resp *responder, b int, multiply m
 func (m *linear) pack(acc []*kernel.Residues, b int, rows packing.Span) (acc0, acc1 poly) {
 	p, n := m.p, m.lay.Block(b).Len
 	st := m.stored(b)
-	acc0, acc1 = newPoly(len(p.limbs), rows.Len*n), newPoly(len(p.limbs), p.n)
+	acc0, acc1 = p.borrow(len(p.limbs)), p.borrow(len(p.limbs))
 	for i := range p.limbs {
 		l := &p.limbs[i]
+		acc0[i] = acc0[i][:rows.Len*n]
 		for t := range rows.Len {
 			row := acc[i].Row(rows.Start + t)
 			c0, c1 := row[:st.Len], row[m.second(b):]

@@ -40,8 +40,9 @@ func (m *linear) transformed(conn transport.Conn, rows *matMulRows, b int, xs []
 		}
 		return nil
 	})
+	p.release(cts)
 	return func(group packing.Span) (acc0, acc1 poly) {
-		acc0, acc1 = newPoly(len(p.limbs), p.n), newPoly(len(p.limbs), p.n)
+		acc0, acc1 = p.borrow(len(p.limbs)), p.borrow(len(p.limbs))
 		x := make([]uint64, p.n)
 		for i := range p.limbs {
 			l := &p.limbs[i]

@@ -19,6 +19,7 @@ type params struct {
 	limbs []limb
 	full  [2]modulus // over the response limbs, over all limbs
 	spare *sync.Pool // polynomials that were given back
+	accs  *sync.Pool // *kernel.Residues, likewise
 }
 
 // limb is one prime with its transform and constants.
@@ -75,7 +76,7 @@ func newParams(set rlweparams.Set) (*params, error) {
 	if err != nil {
 		return nil, fmt.Errorf("he: set %s: %w", set.Name, err)
 	}
-	p := &params{Set: set, n: set.N(), spare: new(sync.Pool)}
+	p := &params{Set: set, n: set.N(), spare: new(sync.Pool), accs: new(sync.Pool)}
 	for i, q := range set.Q {
 		if i > 0 && q >= set.Q[i-1] {
 			return nil, fmt.Errorf("he: set %s: primes must descend", set.Name)
@@ -160,11 +161,21 @@ func (p *params) borrow(limbs int) poly {
 	return (*x)[:limbs]
 }
 
-// give takes back what borrow lent. Nobody may use it any longer.
+// give takes back what borrow lent, or a part of it. Nobody may use it any longer.
 func (p *params) give(xs ...poly) {
 	for _, x := range xs {
 		x = x[:len(p.limbs)]
+		for i := range x {
+			x[i] = x[i][:p.n]
+		}
 		p.spare.Put(&x)
+	}
+}
+
+// release keeps the memory of accumulators for others.
+func (p *params) release(acc []*kernel.Residues) {
+	for _, a := range acc {
+		p.accs.Put(a)
 	}
 }
 

@@ -121,7 +121,9 @@ func (r *responder) finish(dst []byte, out []uint64, acc0, acc1 poly, pos []int,
 func (p *params) packResponse(dst []byte, x poly, drop int) []byte {
 	m := p.resp()
 	width := m.bits - drop
-	lo := make([]uint64, len(x[0]))
+	work := p.borrow(1)
+	defer p.give(work)
+	lo := work[0][:len(x[0])]
 	var hi []uint64
 	if width > 64 {
 		hi = make([]uint64, len(lo))
@@ -148,7 +150,10 @@ func (p *params) packResponse(dst []byte, x poly, drop int) []byte {
 func (p *params) unpackResponse(x poly, data []byte, drop int) error {
 	m := p.resp()
 	n, width := len(x[0]), m.bits-drop
-	lo, hi := make([]uint64, n), make([]uint64, n)
+	work := p.borrow(1)
+	defer p.give(work)
+	lo := work[0][:n]
+	var hi []uint64
 	first := z2k.PackedLen(n, min(width, 64))
 	if len(data) < first {
 		return fmt.Errorf("response polynomial has %d bytes, expected more", len(data))
@@ -157,6 +162,7 @@ func (p *params) unpackResponse(x poly, data []byte, drop int) error {
 		return err
 	}
 	if data = data[first:]; width > 64 {
+		hi = make([]uint64, n)
 		if err := z2k.Unpack(hi, data, width-64); err != nil {
 			return err
 		}
@@ -165,7 +171,10 @@ func (p *params) unpackResponse(x poly, data []byte, drop int) error {
 	}
 	topLo, topHi := shr(m.max[1], m.max[0], drop)
 	for j, l := range lo {
-		h := hi[j]
+		var h uint64
+		if hi != nil {
+			h = hi[j]
+		}
 		if h > topHi || h == topHi && l > topLo {
 			return errors.New("a response coefficient is not below the modulus")
 		}

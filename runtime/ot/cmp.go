@@ -75,10 +75,13 @@ func (c *comparison) ots() []ots {
 func (c *comparison) nodes() [][]uint64 {
 	var nodes [][]uint64
 	for i, words := range c.words {
-		v := make([]uint64, c.n*c.k)
 		var equal uint64 // nobody asks whether the lowest digits are equal
 		if i > 0 {
 			equal = 2
+		}
+		v := words // a word of one cut is what is wanted
+		if c.k != 1 {
+			v = make([]uint64, c.n*c.k)
 		}
 		for e, w := range words {
 			eq := w >> (c.k & 63) << 1

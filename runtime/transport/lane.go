@@ -62,13 +62,7 @@ func (l *lane) Send(msg []byte) error {
 	if n := len(c.queue); n > 0 && len(c.queue[n-1])+size <= batch {
 		c.queue[n-1] = appendFrame(c.queue[n-1], msg, h)
 	} else {
-		var b []byte
-		if size <= batch {
-			b, c.spare = c.spare[:0], nil
-		} else {
-			b = make([]byte, 0, size)
-		}
-		c.queue = append(c.queue, appendFrame(b, msg, h))
+		c.queue = append(c.queue, appendFrame(c.frame(size), msg, h))
 	}
 	c.queued += size
 	c.wake.Broadcast()

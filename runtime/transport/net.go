@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -17,6 +18,9 @@ const (
 	batch = 64 << 10
 	// piece is how many bytes of a large message go out under one deadline.
 	piece = 1 << 20
+	// maxSpare is how many slices for frames are kept to be used again, spareSize how
+	// long one may be.
+	maxSpare, spareSize = 8, 512 << 10
 )
 
 // An Option changes a Conn that FromNet makes.
@@ -37,7 +41,7 @@ type netConn struct {
 	wake    sync.Cond  // broadcast when what is guarded changes
 	queue   [][]byte   // frames to send; small ones share a slice
 	queued  int        // bytes of frames that are not yet written
-	spare   []byte     // a slice to reuse for small frames
+	spare   [][]byte   // slices to use again for frames
 	closing bool       // Close was called
 	err     error      // the first failure; final
 	done    chan struct{}
@@ -120,20 +124,27 @@ func (c *netConn) write() {
 					return
 				}
 			}
-			if i+1 < len(queue) {
-				queue[i] = nil // it may be long
-			}
+			queue[i] = nil // it may be long
 			c.mu.Lock()
+			if cap(b) <= spareSize && len(c.spare) < maxSpare {
+				c.spare = append(c.spare, b[:0])
+			}
 			c.queued -= len(b)
 			c.wake.Broadcast()
 			c.mu.Unlock()
 		}
-		c.mu.Lock()
-		if b := queue[len(queue)-1]; cap(b) <= 2*batch {
-			c.spare = b
-		}
-		c.mu.Unlock()
 	}
+}
+
+// frame returns an empty slice for frames, with room for size bytes. mu is held.
+func (c *netConn) frame(size int) []byte {
+	for i := len(c.spare) - 1; i >= 0; i-- {
+		if b := c.spare[i]; cap(b) >= size {
+			c.spare = slices.Delete(c.spare, i, i+1)
+			return b
+		}
+	}
+	return make([]byte, 0, max(size, batch))
 }
 
 func (c *netConn) Flush() error {
