@@ -94,8 +94,9 @@ func (c *chooser) list(name string, op *ir.Op) ([]Choice, error) {
 		}
 		list = func(op *ir.Op, _ use, _ Options) ([]Choice, error) { return cut(op, c.ot) }
 		attrs := op.Attrs.Clone()
-		for _, remark := range []string{"part", "layer", "range", "bound", "proof", "cots"} {
-			attrs.Del(remark)
+		attrs.Del("cots")
+		for _, remark := range ir.CommonAttrs() {
+			attrs.Del(remark.Name)
 		}
 		key = fmt.Sprint(name, c.Extension, attrs, op.Result().Type)
 	}

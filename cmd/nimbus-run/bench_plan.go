@@ -113,11 +113,12 @@ func embeddedTarget(o benchOptions, plans []embeddedPlan) (*target, error) {
 			}
 		}
 		return &target{name: o.model, plan: n, weights: o.model, minimise: "bytes", inputs: func(prog *runtime.Program) (map[string][]uint64, error) {
-			files, err := modelBundle(o.model)
+			b, err := bundle.Open(o.model)
 			if err != nil {
 				return nil, err
 			}
-			r, err := newReader(prog, files)
+			defer b.Close()
+			r, err := b.Reader(prog.Module)
 			if err != nil {
 				return nil, err
 			}

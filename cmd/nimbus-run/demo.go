@@ -162,13 +162,14 @@ func choosePlan(model, text string, truncate bool) (plan embeddedPlan, tokens in
 	if err != nil {
 		return plan, 0, err
 	}
-	files, err := modelBundle(model)
+	b, err := bundle.Open(model)
 	if err != nil {
 		return plan, 0, err
 	}
+	defer b.Close()
 	err = fmt.Errorf("no plan is embedded for %s", model)
 	for i, p := range plans { // shortest first
-		r, rerr := newReader(p.prog, files)
+		r, rerr := b.Reader(p.prog.Module)
 		if rerr != nil {
 			return plan, 0, rerr
 		}

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -201,7 +200,7 @@ func loadModel(name, coefs string, prog *runtime.Program, set settings, next *ru
 	if err != nil {
 		return nil, nil, err
 	}
-	files, err := modelBundle(name)
+	files, err := b.Files()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -215,35 +214,6 @@ func loadModel(name, coefs string, prog *runtime.Program, set settings, next *ru
 		}
 	}
 	return out, files, nil
-}
-
-// modelBundle collects the files of a model that clients need.
-func modelBundle(name string) (runtime.Bundle, error) {
-	var dir fs.FS
-	if info, err := os.Stat(name); err == nil {
-		folder := name
-		if !info.IsDir() {
-			folder = filepath.Dir(name)
-		}
-		dir = os.DirFS(folder)
-	} else {
-		folder, _, _ := strings.Cut(strings.TrimSuffix(name, "/"), "/") // of NAME or NAME/DESCRIPTION
-		if dir, err = models.Open(folder); err != nil {
-			return nil, err
-		}
-	}
-	out := runtime.Bundle{}
-	for _, file := range bundle.Files {
-		data, err := fs.ReadFile(dir, file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		out[file] = data
-	}
-	return out, nil
 }
 
 // clearAnswer computes the answer in this process, in the clear and in real

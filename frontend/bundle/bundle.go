@@ -191,6 +191,22 @@ func (b *Bundle) Reader(m *ir.Module) (*Reader, error) {
 	return newReader(m, b.Tokenizer, b.dir, labels, "")
 }
 
+// Files reads what a client needs of the model beside its plan.
+func (b *Bundle) Files() (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, name := range clientFiles {
+		data, err := fs.ReadFile(b.dir, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("bundle: %s: %w", b.Name, err)
+		}
+		files[name] = data
+	}
+	return files, nil
+}
+
 // Close releases the weights.
 func (b *Bundle) Close() error {
 	switch {

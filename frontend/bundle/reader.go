@@ -16,9 +16,9 @@ import (
 	"nimbus/ir/eval"
 )
 
-// Files are what a client needs of a model beside its plan, where the model has
-// them: vocabulary, settings of tokenizer and images.
-var Files = []string{"tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json", "preprocessor_config.json"}
+// clientFiles are what a client needs of a model beside its plan, where the model
+// has them: vocabulary, settings of tokenizer and images.
+var clientFiles = []string{"tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json", "preprocessor_config.json"}
 
 // A Reader turns what a person has, a text, an image or numbers, into the
 // inputs of a model or of its plan, and results into an answer.
@@ -44,7 +44,7 @@ type Input struct {
 var textParams = []string{"ids", "types", "mask", "pool"}
 
 // NewReader makes the reader of a plan for a party, or of any module for both
-// parties' inputs if party is "". dir has the model's Files.
+// parties' inputs if party is "". dir has what [Bundle.Files] reads.
 func NewReader(m *ir.Module, dir fs.FS, labels []string, party string) (*Reader, error) {
 	tok, err := openTokenizer(dir)
 	if err != nil {
