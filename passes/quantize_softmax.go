@@ -43,10 +43,9 @@ func (q *quantizer) max() []*ir.Value {
 	if r, ok := q.masked[x]; ok {
 		span = b + r
 	}
-	rows, frac := x, x.Type.Elem.Frac
-	coarse := 0
+	rows, coarse := x, 0
 	if q.shift[op.Result()] {
-		coarse = max(frac-maxFrac, 0)
+		coarse = max(x.Type.Elem.Frac-maxFrac, 0)
 	}
 	if coarse > 0 { // rounded up or down, and a unit added first: not below the largest
 		unit := math.Ldexp(1, -maxFrac)
@@ -56,7 +55,7 @@ func (q *quantizer) max() []*ir.Value {
 	}
 	e := x.Type.Elem
 	keep := min(e.Frac+bits(span)+1, e.Width)
-	y := q.shl(q.set(q.b.Op1("fx.max", q.hint(), ir.A("keep", keep, "drop", 0), x), v), frac)
+	y := q.set(q.b.Op1("fx.max", q.hint(), ir.A("keep", keep, "drop", 0), x), v)
 	q.compared[y] = rows
 	return []*ir.Value{y}
 }
