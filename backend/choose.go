@@ -31,6 +31,15 @@ func Minimising(what string, p *cost.Profile, link cost.Link) (Objective, error)
 	return Objective{}, fmt.Errorf("bytes, online or all can be minimised, got %q", what)
 }
 
+// Prices says for people what the prices of choices count.
+func (o Objective) Prices() string {
+	if o.Profile == nil {
+		return fmt.Sprintf("bytes of a run and its share of the setup; where choices differ in time, %.0f ns count as a byte and a round trip as %.0f kB",
+			byteSeconds*1e9, assumed.RTT.Seconds()/byteSeconds/1e3)
+	}
+	return fmt.Sprintf("seconds of a run over %s and its share of the setup", &o.Link)
+}
+
 // A Choice is one way to run an op that has several.
 type Choice struct {
 	Attrs ir.Attrs // what says so in the plan

@@ -22,13 +22,7 @@ func isCircuit(name string) bool { return strings.HasSuffix(name, circuitSuffix)
 type circuitFlags struct {
 	blocks int
 	owners string
-
-	extension bool // -extension is given
 }
-
-// circuitExtension is the OT extension for a circuit, unless -extension
-// is given: a circuit is nothing but COTs, and making them takes least time so.
-const circuitExtension = "softspoken4"
 
 func (f *circuitFlags) flags(fs *flag.FlagSet) {
 	fs.IntVar(&f.blocks, "blocks", 1, "of a circuit: compute it `N` times at once")
@@ -39,9 +33,7 @@ func (f *circuitFlags) flags(fs *flag.FlagSet) {
 func (f *circuitFlags) check(fs *flag.FlagSet, circuit bool) (err error) {
 	fs.Visit(func(g *flag.Flag) {
 		switch g.Name {
-		case "o", "base", "link", "profile", "minimise":
-		case "extension":
-			f.extension = true
+		case "o", "base", "extension", "link", "profile", "minimise":
 		case "blocks", "owners":
 			if !circuit {
 				err = usagef("-%s goes with a circuit, a file that ends in %s", g.Name, circuitSuffix)
@@ -75,9 +67,6 @@ func (f *circuitFlags) compile(file string, lower backend.Options) (*ir.Module, 
 	m, err := c.Module(o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	if !f.extension && lower.Profile == nil {
-		lower.Extension = circuitExtension
 	}
 	if err := backend.Lower(m, lower); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)

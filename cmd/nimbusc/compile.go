@@ -33,8 +33,8 @@ ranges: written in the text as range = [lo, hi], or seen on the inputs that -tex
 
 A file that ends in .txt is a boolean circuit in Bristol Fashion. Its plan computes as many -blocks at
 once, with a round trip per level of AND gates; -owners says whose the circuit's inputs are, in order.
-The client learns the outputs. Of the other flags -o, -extension, -base, -link and -profile apply; without
-a link the extension is softspoken4 by default.
+The client learns the outputs. Of the other flags -o, -extension, -base, -link, -profile and -minimise
+apply.
 
 Of several ways to run an op, compile takes the one with the fewest bytes, whatever the machine. With
 -link it takes the one that is soonest over that link, by the times of a machine's -profile: tiles,

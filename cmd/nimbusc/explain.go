@@ -103,6 +103,8 @@ type explanation struct {
 	// Extension is the choice of the OT extension.
 	Extension *choiceLine `json:"extension,omitempty"`
 	Base      string      `json:"base"` // OT
+	// Prices says what the prices of choices count.
+	Prices string `json:"prices"`
 	// Widths is the choice of fraction bits, if the compiler made one.
 	Widths *widthsLine `json:"widths,omitempty"`
 }
@@ -240,7 +242,7 @@ func explain(p *ir.Module, l linkFlags, reuse int) (*explanation, error) {
 	prices := pricer{by, l.link, account.Extension}
 	priceOf := prices.priceOf
 	e := &explanation{Plan: p.Name, Digest: plan.DigestOf(p).String(), Seq: p.Attrs.Int("seq", 0), Blocks: p.Attrs.Int("blocks", 0), Total: priceOf(account.Online), Offline: priceOf(account.Offline),
-		Link: l.link.String(), Machine: by.Machine, Memory: account.Memory(), Base: string(account.Base)}
+		Link: l.link.String(), Machine: by.Machine, Memory: account.Memory(), Base: string(account.Base), Prices: objective.Prices()}
 	if account.Online.COTs() > 0 {
 		all, err := backend.Extensions(account.Online, options)
 		if err != nil {
@@ -469,6 +471,7 @@ func (e *explanation) printChoices(w io.Writer) {
 	}
 	fmt.Fprintln(w)
 	printTable(w, rows, "lrl")
+	fmt.Fprintln(w, "prices are", e.Prices)
 }
 
 // printTable aligns columns: align has l or r for each.
