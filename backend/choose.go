@@ -236,7 +236,7 @@ func matmulSSChoices(op *ir.Op, u use, o Options) ([]Choice, error) {
 		}
 		tile := []int{t.Rows, t.Inner, t.Cols, encryptA}
 		all = append(all, Choice{
-			Attrs: ir.A("set", ir.Ident(f.Set.Name), "tile", tile, "drop_c0", f.Choice.DropC0, "drop_c1", f.Choice.DropC1),
+			Attrs: ir.A("set", ir.Ident(f.Set.Name), "tile", tile, "drop_in", f.Choice.Drops.Stored, "drop_c0", f.Choice.Drops.C0, "drop_c1", f.Choice.Drops.C1),
 			Name:  fmt.Sprintf("%s, tile %v", f.Set.Name, tile), Cost: c, Price: o.price(c, f.Weight, 1),
 		})
 	}

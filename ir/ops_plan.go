@@ -19,6 +19,8 @@ var aheadAttr = AttrSpec{Name: "ahead", Kind: Flag, Doc: "the product of masks i
 // storedAttr is for the ops that read what setup has stored.
 var storedAttr = AttrSpec{Name: "drop_stored", Kind: Whole, Doc: "low bits dropped from the stored ciphertexts of a weight; default 0"}
 
+var inputsAttr = AttrSpec{Name: "drop_in", Kind: Whole, Doc: "low bits dropped from the encrypted inputs; default 0"}
+
 // dropAttr is for products whose low bits nobody reads.
 var dropAttr = AttrSpec{Name: "drop", Kind: Whole, Doc: "low bits that are rounded away, for readers that drop more; default 0"}
 
@@ -62,7 +64,7 @@ var planRows = []Row{
 		append([]AttrSpec{setAttr, {Name: "tile", Kind: Whole, Doc: "token rows packed into one response; default 1"}, storedAttr, aheadAttr}, responseAttrs...),
 		example("plan", "%x: ashare<2x4xfx30.8>", "@w: private<server, 4x3xfx30.10>", "he.matmul %x, @w {set = n4096}", "ashare<2x3xfx30.18>")),
 	plan("he.matmul_ss", "fx.matmul", "share times share, batched", binary,
-		append([]AttrSpec{setAttr, {Name: "tile", Kind: Wholes, Required: true, Doc: "[rows, inner, columns, 1 if the first operand is encrypted]: the block that one polynomial product computes"}, aheadAttr}, responseAttrs...),
+		append([]AttrSpec{setAttr, {Name: "tile", Kind: Wholes, Required: true, Doc: "[rows, inner, columns, 1 if the first operand is encrypted]: the block that one polynomial product computes"}, inputsAttr, aheadAttr}, responseAttrs...),
 		example("plan", "%a: ashare<2x3x4xfx25.8>, %b: ashare<2x4x3xfx25.8>", "", "he.matmul_ss %a, %b {set = n2048, tile = [3, 4, 3, 0]}", "ashare<2x3x3xfx25.16>")),
 
 	{

@@ -244,7 +244,7 @@ func matMulSSSpec(o *ir.Op) (he.MatMulSS, error) {
 	spec := he.MatMulSS{
 		Set:  o.Attrs.Ident("set", ""),
 		Rows: a.Shape[n-2], Inner: a.Shape[n-1], Cols: b.Last(), Width: a.Elem.Width,
-		DropC0: o.Attrs.Int("drop_c0", 0), DropC1: o.Attrs.Int("drop_c1", 0),
+		DropIn: o.Attrs.Int("drop_in", 0), DropC0: o.Attrs.Int("drop_c0", 0), DropC1: o.Attrs.Int("drop_c1", 0),
 	}
 	spec.Batch = a.NumElems() / (spec.Rows * spec.Inner)
 	t := o.Attrs.Ints("tile")

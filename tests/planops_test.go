@@ -331,7 +331,7 @@ func errorOf(tb testing.TB, op *ir.Op) int64 {
 		}
 	}
 	l, drop0, drop1 := op.Results[0].Type.Elem.Width, op.Attrs.Int("drop_c0", 0), op.Attrs.Int("drop_c1", 0)
-	left := rlweparams.Drops{Stored: op.Attrs.Int("drop_stored", 0), C0: drop0, C1: drop1}
+	left := rlweparams.Drops{Stored: op.Attrs.Int("drop_stored", op.Attrs.Int("drop_in", 0)), C0: drop0, C1: drop1}
 	switch op.Name {
 	case "ss.shrink", "ot.trunc":
 		return 1
@@ -366,7 +366,7 @@ func errorOf(tb testing.TB, op *ir.Op) int64 {
 		if t := op.Attrs.Ints("tile"); len(t) >= 3 {
 			tile = packing.Tile{Rows: t[0], Inner: t[1], Cols: t[2], EncryptA: len(t) > 3 && t[3] != 0}
 		}
-		return int64(set.MatMulSSNoise(tile.Terms(p), l, drop0, drop1).MaxUlp(outputs))
+		return int64(set.MatMulSSNoise(tile.Terms(p), l, left).MaxUlp(outputs))
 	case "he.select":
 		return int64(set.SelectNoise(len(op.Args)/2, l, left).MaxUlp(outputs))
 	}

@@ -121,7 +121,7 @@ func TestSelectCost(t *testing.T) {
 func TestMatMulSSCost(t *testing.T) {
 	rng := prg.New(prg.Seed{1})
 	for _, m := range []he.MatMulSS{
-		{Set: "n2048", Batch: 2, Rows: 9, Inner: 7, Cols: 10, Width: 20, Tile: packing.Tile{Rows: 4, Inner: 4, Cols: 8}, DropC0: 4, DropC1: 6},
+		{Set: "n2048", Batch: 2, Rows: 9, Inner: 7, Cols: 10, Width: 20, Tile: packing.Tile{Rows: 4, Inner: 4, Cols: 8}, DropIn: 3, DropC0: 4, DropC1: 6},
 		{Set: "n4096", Batch: 1, Rows: 5, Inner: 6, Cols: 7, Width: 30, Tile: packing.Tile{Rows: 5, Inner: 4, Cols: 2, EncryptA: true}},
 	} {
 		x, y := make([]uint64, m.Batch*m.Rows*m.Inner), make([]uint64, m.Batch*m.Inner*m.Cols)
@@ -145,7 +145,7 @@ func TestMatMulSSCost(t *testing.T) {
 		}
 		r = transporttest.TwoParty(t, run(0), run(1))
 		c, err = cost.MatMulSSCost(m.Set, m.Batch, m.Width, packing.Product{Rows: m.Rows, Inner: m.Inner, Cols: m.Cols},
-			packing.Choice{Tile: m.Tile, DropC0: m.DropC0, DropC1: m.DropC1})
+			packing.Choice{Tile: m.Tile, Drops: m.Drops()})
 		measured(t, m.String(), c, err, r)
 	}
 }

@@ -141,7 +141,7 @@ func publicSelect(o *ir.Op) (Cost, error) {
 
 // drops reads what an he op leaves out.
 func drops(o *ir.Op) rlweparams.Drops {
-	return rlweparams.Drops{Stored: o.Attrs.Int("drop_stored", 0), C0: o.Attrs.Int("drop_c0", 0), C1: o.Attrs.Int("drop_c1", 0)}
+	return rlweparams.Drops{Stored: o.Attrs.Int("drop_stored", o.Attrs.Int("drop_in", 0)), C0: o.Attrs.Int("drop_c0", 0), C1: o.Attrs.Int("drop_c1", 0)}
 }
 
 func heSelect(o *ir.Op) (Cost, error) {
@@ -180,8 +180,8 @@ func heMatmulSS(o *ir.Op) (Cost, error) {
 	}
 	l := arg(o, 0).Elem.Width
 	c, err := MatMulSSCost(o.Attrs.Ident("set", ""), batch, l, p, packing.Choice{
-		Tile:   packing.Tile{Rows: t[0], Inner: t[1], Cols: t[2], EncryptA: t[3] != 0},
-		DropC0: o.Attrs.Int("drop_c0", 0), DropC1: o.Attrs.Int("drop_c1", 0),
+		Tile:  packing.Tile{Rows: t[0], Inner: t[1], Cols: t[2], EncryptA: t[3] != 0},
+		Drops: drops(o),
 	})
 	if err == nil && o.Attrs.Bool("ahead") {
 		c = c.MatMulSSAhead(batch, l, p)

@@ -55,7 +55,7 @@ func TestMatMulSSChoices(t *testing.T) {
 	if total := 2 * 12 * (in + out); total > 15<<20 {
 		t.Errorf("12 heads take %d bytes with %+v", total, c)
 	}
-	if b := set.MatMulSSNoise(c.Tile.Terms(p), 25, c.DropC0, c.DropC1).Bound(12 * 128 * 128); b > rlweparams.Hidden(10) {
+	if b := set.MatMulSSNoise(c.Tile.Terms(p), 25, c.Drops).Bound(12 * 128 * 128); b > rlweparams.Hidden(10) {
 		t.Errorf("error of %f ulp", b)
 	}
 	if _, err := MatMulSSChoices(p, 1, 65, 10); err == nil {

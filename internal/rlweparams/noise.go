@@ -73,23 +73,28 @@ func (s Set) response(std float64, width, dropC0, dropC1 int) Noise {
 // fresh is the standard deviation of a fresh seeded encryption, the rounding of its encoding included.
 func fresh() float64 { return math.Sqrt(sq(Sigma) + sq(uniform)) }
 
+// fresh is the same of one of whose coefficients d.Stored low bits are left out.
+func (d Drops) fresh() float64 {
+	if d.Stored == 0 {
+		return fresh()
+	}
+	return math.Hypot(fresh(), uniform*math.Exp2(float64(d.Stored)))
+}
+
 // MatMulNoise is the noise of a linear layer of inner dimension k with t rows packed into a response. The client's
 // shares are uniform, hence centred scalars of variance 2^(2·width)/12. They multiply the fresh errors, and what leaving
 // low bits out of the stored coefficients adds to them: a uniform error of 2^d.Stored.
 func (s Set) MatMulNoise(k, t, width int, d Drops) Noise {
 	x := math.Exp2(float64(width)) * uniform
-	e := fresh()
-	if d.Stored > 0 {
-		e = math.Hypot(e, uniform*math.Exp2(float64(d.Stored)))
-	}
-	return s.response(e*x*math.Sqrt(float64(k)*float64(t)), width, d.C0, d.C1)
+	return s.response(d.fresh()*x*math.Sqrt(float64(k)*float64(t)), width, d.C0, d.C1)
 }
 
 // MatMulSSNoise is the noise of a product of two shared matrices whose outputs each gather terms products of a fresh
-// error with a uniform scalar. Both cross terms are counted, and the rounding of the second.
-func (s Set) MatMulSSNoise(terms, width, dropC0, dropC1 int) Noise {
+// error with a uniform scalar; d.Stored is what inputs leave out. Both cross terms are counted, and the rounding of the
+// second.
+func (s Set) MatMulSSNoise(terms, width int, d Drops) Noise {
 	x := math.Exp2(float64(width)) * uniform
-	n := s.response(fresh()*x*math.Sqrt(float64(terms)), width, dropC0, dropC1)
+	n := s.response(d.fresh()*x*math.Sqrt(float64(terms)), width, d.C0, d.C1)
 	return Noise{Std: n.Std * math.Sqrt2, Hard: 2 * n.Hard}
 }
 
@@ -105,8 +110,8 @@ func (s Set) SelectNoise(terms, width int, d Drops) Noise {
 	return n
 }
 
-// Drops is how many low bits are left out: of the coefficients that a section stores, taken as integers below the whole
-// modulus, and of the two polynomials of a response.
+// Drops is how many low bits are left out: of the coefficients that a section stores, or that the inputs of a product
+// have, taken as integers below the whole modulus, and of the two polynomials of a response.
 type Drops struct{ Stored, C0, C1 int }
 
 // DropSizes says what the bits of [Drops] are worth: how many coefficients there are of each kind.
@@ -118,6 +123,10 @@ type DropSizes struct {
 	Outputs   int // results of which none may exceed the error
 }
 
+// storedTries is how many bits fewer than the most are tried for stored coefficients: what as many fewer leave of the error
+// is not felt any more.
+const storedTries = 8
+
 // StoredDrops chooses what to leave out of stored and of sent coefficients together, under one budget for the error: that
 // of [Set.Drops]. Without truncation it leaves nothing out.
 func (s Set) StoredDrops(noise func(Drops) Noise, size DropSizes, truncBits int) Drops {
@@ -127,10 +136,8 @@ func (s Set) StoredDrops(noise func(Drops) Noise, size DropSizes, truncBits int)
 	var best Drops
 	saved := -1.0
 	budget := Hidden(truncBits)
-	for stored := 0; s.CheckStored(size.Limbs, stored) == nil; stored++ {
-		if stored > 0 && noise(Drops{Stored: stored}).Bound(size.Outputs) > budget {
-			break
-		}
+	most := sort.Search(s.Modulus(size.Limbs).BitLen()-8, func(d int) bool { return noise(Drops{Stored: d + 1}).Bound(size.Outputs) > budget })
+	for stored := max(most-storedTries, 0); stored <= most; stored++ {
 		c0, c1 := s.Drops(func(c0, c1 int) Noise { return noise(Drops{stored, c0, c1}) }, size.Sent, size.Outputs, truncBits)
 		v := float64(stored)*size.Stored + float64(size.Responses)*(float64(c1)*float64(s.N())+float64(c0)*float64(size.Sent))
 		if v > saved {

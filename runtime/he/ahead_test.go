@@ -202,7 +202,7 @@ func TestPrepared(t *testing.T) {
 	for _, m := range preparedSS {
 		set, _ := rlweparams.Lookup(m.Set)
 		errs, _ := preparedMatMulSS(t, m)
-		check(m, errs, set.MatMulSSNoise(m.Tile.Terms(m.product()), m.Width, m.DropC0, m.DropC1).MaxUlp(m.Batch*m.Rows*m.Cols))
+		check(m, errs, set.MatMulSSNoise(m.Tile.Terms(m.product()), m.Width, m.Drops()).MaxUlp(m.Batch*m.Rows*m.Cols))
 	}
 }
 

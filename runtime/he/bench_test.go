@@ -95,7 +95,7 @@ func BenchmarkMatMulSS(b *testing.B) {
 		c := slices.MinFunc(all, func(x, y packing.Choice) int {
 			return cmp.Compare(packing.Weigh(set, p.Product, x), packing.Weigh(set, p.Product, y))
 		})
-		m := MatMulSS{Set: "n2048", Batch: p.batch, Rows: p.Rows, Inner: p.Inner, Cols: p.Cols, Width: 25, Tile: c.Tile, DropC0: c.DropC0, DropC1: c.DropC1}
+		m := MatMulSS{Set: "n2048", Batch: p.batch, Rows: p.Rows, Inner: p.Inner, Cols: p.Cols, Width: 25, Tile: c.Tile, DropIn: c.Drops.Stored, DropC0: c.Drops.C0, DropC1: c.Drops.C1}
 		b.Run(fmt.Sprintf("%dx%dx%dx%d", p.batch, p.Rows, p.Inner, p.Cols), func(b *testing.B) {
 			rng := seeded(1)
 			x, y := random(rng, m.Batch*m.Rows*m.Inner, m.Width), random(rng, m.Batch*m.Inner*m.Cols, m.Width)

@@ -5,6 +5,7 @@ import (
 
 	"nimbus/internal/packing"
 	"nimbus/internal/prg"
+	"nimbus/internal/rlweparams"
 	"nimbus/internal/z2k"
 	"nimbus/runtime/transport"
 )
@@ -63,7 +64,8 @@ func (k *SessionKeys) Format(f fmt.State, _ rune) { fmt.Fprint(f, k.String()) }
 //	open, add up
 //
 // Which operand travels, and the tiles, are the plan's choice. The second polynomials of the inputs are expanded from
-// seeds bound to the key and a salt drawn for this call.
+// seeds bound to the key and a salt drawn for this call, of the first ones the low DropIn bits are left out, which anyone
+// could do to a ciphertext and which the error counts in.
 //
 // Error: internal/rlweparams.MatMulSSNoise(...).MaxUlp. Cost: backend/cost, MatMulSS.
 type MatMulSS struct {
@@ -72,8 +74,14 @@ type MatMulSS struct {
 	Rows, Inner, Cols int
 	Width             int
 	Tile              packing.Tile
-	// DropC0 and DropC1 are the low bits left out of the two polynomials of a response.
-	DropC0, DropC1 int
+	// DropIn is how many low bits are left out of the inputs' first polynomials (stored.go), DropC0 and DropC1 are those left
+	// out of the two polynomials of a response.
+	DropIn, DropC0, DropC1 int
+}
+
+// Drops returns the low bits that are left out.
+func (m MatMulSS) Drops() rlweparams.Drops {
+	return rlweparams.Drops{Stored: m.DropIn, C0: m.DropC0, C1: m.DropC1}
 }
 
 func (m MatMulSS) String() string {
@@ -96,6 +104,9 @@ func (m MatMulSS) setup() (*params, error) {
 		return nil, err
 	}
 	if err := p.checkWidth(m.Width, p.MaxMatMulSS, m.DropC0, m.DropC1); err != nil {
+		return nil, fmt.Errorf("%v: %w", m, err)
+	}
+	if err := p.checkStored(p.all(), m.DropIn); err != nil {
 		return nil, fmt.Errorf("%v: %w", m, err)
 	}
 	if m.Batch < 1 {
@@ -221,15 +232,18 @@ func (m MatMulSS) results(tl tile) []int {
 }
 
 func (m MatMulSS) inputBytes(p *params) int {
-	return saltLen + m.Tile.Inputs(m.product())*p.FullPolyBytes(p.n, len(p.limbs))
+	return saltLen + m.Tile.Inputs(m.product())*m.inputSize(p)
 }
+
+// inputSize is the size of one encrypted tile.
+func (m MatMulSS) inputSize(p *params) int { return p.StoredPolyBytes(p.n, len(p.limbs), m.DropIn) }
 
 // encryptInputs returns the message with one product's encrypted tiles: a salt, then the first polynomials.
 func (m MatMulSS) encryptInputs(key *SecretKey, v []uint64, rng *prg.PRG) []byte {
 	p := key.p
 	e := newEncryptor(key, "matmul_ss", SectionID{Key: key.pub.id}, rng)
 	tiles, stride, at := m.operand(m.Tile.EncryptA)
-	size := p.FullPolyBytes(p.n, len(p.limbs))
+	size := m.inputSize(p)
 	out := make([]byte, saltLen+len(tiles)*size)
 	copy(out, e.salt[:])
 	gens := make([]*prg.PRG, len(tiles))
@@ -240,7 +254,7 @@ func (m MatMulSS) encryptInputs(key *SecretKey, v []uint64, rng *prg.PRG) []byte
 		msg := make([]uint64, p.n)
 		tiles[i].place(v, stride, at, func(coeff int, x uint64) { msg[coeff] = x })
 		at := saltLen + i*size
-		e.row(out[at:at:at+size], msg, i, 0, p.n, p.all(), 0, m.Width, gens[i])
+		e.row(out[at:at:at+size], msg, i, 0, p.n, p.all(), m.DropIn, m.Width, gens[i])
 		return nil
 	})
 	return out
@@ -253,15 +267,14 @@ func (m MatMulSS) evaluate(resp *responder, in []byte, v, z []uint64, each []tic
 	limbs := len(p.limbs)
 	salt, body := [saltLen]byte(in), in[saltLen:]
 	count := m.Tile.Inputs(m.product())
-	size := p.FullPolyBytes(p.n, limbs)
+	size := m.inputSize(p)
 	ct0, ct1 := make([]poly, count), make([]poly, count)
 	err := parallel(count, func(i int) error {
 		ct0[i], ct1[i] = p.borrow(limbs), p.borrow(limbs)
-		data := body[i*size : (i+1)*size]
+		data, scratch := body[i*size:(i+1)*size], make([]uint64, 2*p.n)
 		for j := range limbs {
 			l := &p.limbs[j]
-			var err error
-			if data, err = l.unpack(ct0[i][j], data); err != nil {
+			if err := p.unpackStored(ct0[i][j], scratch, data, j, p.all(), m.DropIn); err != nil {
 				return fmt.Errorf("ciphertext %d: %w", i, err)
 			}
 			expand(publicSeed("matmul_ss", resp.pk.id, [32]byte{}, "", salt, i, j), ct1[i][j], l)

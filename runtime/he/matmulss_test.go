@@ -48,13 +48,14 @@ func runMatMulSS(t testing.TB, m MatMulSS, draw draws) ([]int64, transporttest.R
 func TestMatMulSS(t *testing.T) {
 	for _, m := range []MatMulSS{
 		{Set: "n2048", Batch: 2, Rows: 32, Inner: 64, Cols: 32, Width: 25, Tile: packing.Tile{Rows: 4, Inner: 16, Cols: 32}},
-		{Set: "n2048", Batch: 1, Rows: 32, Inner: 32, Cols: 64, Width: 25, Tile: packing.Tile{Rows: 8, Inner: 8, Cols: 32}, DropC0: 24, DropC1: 17},
+		{Set: "n2048", Batch: 1, Rows: 32, Inner: 32, Cols: 64, Width: 25, Tile: packing.Tile{Rows: 8, Inner: 8, Cols: 32}, DropIn: 5, DropC0: 24, DropC1: 17},
 		{Set: "n2048", Batch: 1, Rows: 5, Inner: 7, Cols: 3, Width: 20, Tile: packing.Tile{Rows: 2, Inner: 4, Cols: 2}},
 		{Set: "n2048", Batch: 1, Rows: 5, Inner: 7, Cols: 3, Width: 20, Tile: packing.Tile{Rows: 2, Inner: 4, Cols: 2, EncryptA: true}},
 		{Set: "n4096s", Batch: 1, Rows: 16, Inner: 16, Cols: 16, Width: 30, Tile: packing.Tile{Rows: 16, Inner: 16, Cols: 16}},
 		{Set: "n4096", Batch: 1, Rows: 16, Inner: 32, Cols: 16, Width: 44, Tile: packing.Tile{Rows: 8, Inner: 32, Cols: 16, EncryptA: true}},
 		{Set: "n4096", Batch: 1, Rows: 1, Inner: 32, Cols: 16, Width: 37, Tile: packing.Tile{Rows: 1, Inner: 32, Cols: 16}, DropC0: 8, DropC1: 5},
 		{Set: "n8192", Batch: 1, Rows: 6, Inner: 8, Cols: 5, Width: 64, Tile: packing.Tile{Rows: 4, Inner: 8, Cols: 5}},
+		{Set: "n8192", Batch: 1, Rows: 6, Inner: 8, Cols: 5, Width: 40, Tile: packing.Tile{Rows: 4, Inner: 8, Cols: 5}, DropIn: 70},
 	} {
 		t.Run(fmt.Sprintf("%s_%dx%dx%d_l%d", m.Set, m.Rows, m.Inner, m.Cols, m.Width), func(t *testing.T) {
 			errs, res := runMatMulSS(t, m, fresh{})
@@ -63,13 +64,13 @@ func TestMatMulSS(t *testing.T) {
 				got = max(got, e, -e)
 			}
 			set, _ := rlweparams.Lookup(m.Set)
-			bound := set.MatMulSSNoise(m.Tile.Terms(m.product()), m.Width, m.DropC0, m.DropC1)
+			bound := set.MatMulSSNoise(m.Tile.Terms(m.product()), m.Width, m.Drops())
 			t.Logf("worst error %d ulp, bound %d", got, bound.MaxUlp(m.Batch*m.Rows*m.Cols))
 			if got > int64(bound.MaxUlp(m.Batch*m.Rows*m.Cols)) {
 				t.Errorf("error of %d ulp, bound %+v", got, bound)
 			}
 			keyMsg := len(m.Set) + 1 + set.PublicKeyBytes()
-			want := m.Batch * (32 + m.Tile.Inputs(m.product())*set.FullPolyBytes(set.N(), set.Limbs()))
+			want := m.Batch * (32 + m.Tile.Inputs(m.product())*set.StoredPolyBytes(set.N(), set.Limbs(), m.DropIn))
 			for _, tl := range m.outputTiles() {
 				want += m.Batch * set.ResponseBytes(tl.rows*tl.cols, m.DropC0, m.DropC1)
 			}

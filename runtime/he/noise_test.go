@@ -87,11 +87,13 @@ func TestNoiseModel(t *testing.T) {
 	for _, m := range []MatMulSS{
 		{Set: "n2048", Batch: 2, Rows: 32, Inner: 64, Cols: 32, Width: 25, Tile: packing.Tile{Rows: 4, Inner: 16, Cols: 32}},
 		{Set: "n2048", Batch: 2, Rows: 32, Inner: 64, Cols: 32, Width: 25, Tile: packing.Tile{Rows: 4, Inner: 16, Cols: 32, EncryptA: true}},
+		{Set: "n2048", Batch: 2, Rows: 32, Inner: 64, Cols: 32, Width: 25, Tile: packing.Tile{Rows: 4, Inner: 16, Cols: 32}, DropIn: 6},
+		{Set: "n4096", Batch: 2, Rows: 32, Inner: 64, Cols: 32, Width: 44, Tile: packing.Tile{Rows: 4, Inner: 16, Cols: 32}, DropIn: 44},
 		{Set: "n4096s", Batch: 2, Rows: 32, Inner: 64, Cols: 32, Width: 30, Tile: packing.Tile{Rows: 8, Inner: 16, Cols: 32}},
 	} {
 		s, _ := rlweparams.Lookup(m.Set)
 		errs := matMulSSErrors(t, m)
-		check(m.String(), errs, s.MatMulSSNoise(m.Tile.Terms(m.product()), m.Width, 0, 0).Std)
+		check(m.String(), errs, s.MatMulSSNoise(m.Tile.Terms(m.product()), m.Width, m.Drops()).Std)
 	}
 }
 

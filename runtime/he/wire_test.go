@@ -54,6 +54,7 @@ func wire(t *testing.T) string {
 	for _, m := range []MatMulSS{
 		{Set: "n2048", Batch: 2, Rows: 5, Inner: 7, Cols: 6, Width: 25, Tile: packing.Tile{Rows: 2, Inner: 4, Cols: 6}, DropC0: 20, DropC1: 16},
 		{Set: "n4096", Batch: 1, Rows: 5, Inner: 7, Cols: 6, Width: 37, Tile: packing.Tile{Rows: 5, Inner: 4, Cols: 6, EncryptA: true}},
+		{Set: "n2048", Batch: 1, Rows: 5, Inner: 7, Cols: 6, Width: 25, Tile: packing.Tile{Rows: 2, Inner: 4, Cols: 6}, DropIn: 6, DropC0: 20, DropC1: 16},
 	} {
 		_, r := runMatMulSS(t, m, fresh{})
 		fmt.Fprintf(&b, "%v %s l=%d: %.16s %.16s\n", m, m.Set, m.Width, r.Client.SentDigest(), r.Server.SentDigest())
