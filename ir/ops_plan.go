@@ -93,7 +93,7 @@ The client's share is the sum of its rows and the server's is zero: both know th
 
 	{
 		Name:    "io.share",
-		Doc:     "split a private value into shares: its owner keeps value minus a random mask and sends the mask's other half",
+		Doc:     "split a private value into shares: its owner keeps value minus a random mask and sends the mask, or a seed of it where that is shorter",
 		Args:    []Sig{{{Name: "x", Is: Own}}},
 		Example: example("plan", "%x: private<client, 2x4xfx24.8>", "", "io.share %x", "ashare<2x4xfx24.8>"),
 		infer:   inferShare,

@@ -3,18 +3,21 @@ package runtime
 import (
 	"fmt"
 
+	"nimbus/internal/prg"
 	"nimbus/internal/z2k"
 	"nimbus/ir"
 	"nimbus/runtime/share"
 )
 
-// ioShare splits a private value: the owner keeps a uniform r and sends x - r.
-// For bits, both are xor.
+// ioShare splits a private value: the peer's share is uniform, the owner's is what is
+// left. Of a value of more bits than a seed has, the owner sends a fresh seed, of
+// which the peer expands its share; of a shorter one the share itself. For bits,
+// minus is xor. Cost: cost.ShareBytes.
 //
 //	owner                       peer
-//	r ← Z_2^l
-//	x - r            ─────▶     its share
-//	its share: r
+//	k ← {0,1}^256
+//	k, or G(k)       ─────▶     its share: r = G(k)
+//	its share: x - r
 func ioShare(s *step, o *ir.Op) error {
 	v, err := s.clear(o, 0)
 	if err != nil {
@@ -23,16 +26,28 @@ func ioShare(s *step, o *ir.Op) error {
 	// Z_2 is the ring of width 1, where minus is xor.
 	width, n := v.Type.Elem.Width, v.Type.NumElems()
 	x := share.NewArith(width, v.Type.Shape...)
+	var seed prg.Seed
+	long := z2k.PackedLen(n, width) > len(seed)
 	if v.Type.Party == partyName(s.party) {
 		if v.V == nil {
 			return fmt.Errorf("argument %s has no value", o.Args[0])
 		}
-		s.rng.Fill(x.V, width)
-		masked := make([]uint64, n)
-		z2k.Sub(masked, v.V, x.V, width)
-		if err := sendNow(s.conn, z2k.Pack(nil, masked, width)); err != nil {
+		s.rng.Read(seed[:])
+		prg.New(seed).Fill(x.V, width)
+		msg := seed[:]
+		if !long {
+			msg = z2k.Pack(nil, x.V, width)
+		}
+		if err := sendNow(s.conn, msg); err != nil {
 			return fmt.Errorf("send: %w", err)
 		}
+		z2k.Sub(x.V, v.V, x.V, width)
+	} else if long {
+		msg, err := s.conn.Recv(len(seed))
+		if err != nil {
+			return err
+		}
+		prg.New(prg.Seed(msg)).Fill(x.V, width)
 	} else {
 		msg, err := s.conn.Recv(z2k.PackedLen(n, width))
 		if err != nil {

@@ -295,24 +295,7 @@ func TestViewOfShare(t *testing.T) {
 	counts := map[byte]int{}
 	const runs = 1600
 	for i := range runs {
-		a, b := mem.Pipe()
-		s := newSession(a, Config{Program: p, Random: prg.New(prg.Seed{byte(i), byte(i >> 8)})})
-		st, err := s.newStep(p.Main.Body[0], 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		st.args[0].value = vector{Type: p.Main.Params[0].Type, V: []uint64{5}}
-		st.conn = a
-		if err := ioShare(st, p.Main.Body[0]); err != nil {
-			t.Fatal(err)
-		}
-		msg, err := b.Recv(1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		counts[msg[0]]++
-		a.Close()
-		b.Close()
+		counts[sentToShare(t, p, i, []uint64{5}, 1)[0]]++
 	}
 	// 16 cells of 100 expected; chi-square with 15 degrees of freedom, p = 1e-6.
 	chi := 0.0
@@ -323,6 +306,55 @@ func TestViewOfShare(t *testing.T) {
 	if chi > 56 {
 		t.Errorf("chi-square %.1f: the view depends on the secret: %v", chi, counts)
 	}
+
+	// Of many elements a fresh seed is sent, whatever they are.
+	p = program(t, `module @v attributes {stage = plan, version = 2} {
+  func @main(%x: private<client, 100xfx24.0>) -> private<client, 100xfx24.0> {
+    %s = io.share %x : ashare<100xfx24.0>
+    %r = io.reveal %s {to = client} : private<client, 100xfx24.0>
+    return %r
+  }
+}
+`)
+	one, other := make([]uint64, 100), make([]uint64, 100)
+	for i := range other {
+		other[i] = uint64(i) * 1234567 & 0xffffff
+	}
+	seen := map[string]bool{}
+	for i := range 20 {
+		msg := sentToShare(t, p, i, one, 32)
+		if !bytes.Equal(msg, sentToShare(t, p, i, other, 32)) {
+			t.Error("what is sent depends on the secret")
+		}
+		seen[string(msg)] = true
+	}
+	if len(seen) != 20 {
+		t.Errorf("%d different seeds in 20 runs", len(seen))
+	}
+}
+
+// sentToShare is the message of a program's first op, which shares the client's
+// values, with the i-th randomness.
+func sentToShare(t *testing.T, p *Program, i int, values []uint64, size int) []byte {
+	t.Helper()
+	a, b := mem.Pipe()
+	defer a.Close()
+	defer b.Close()
+	s := newSession(a, Config{Program: p, Random: prg.New(prg.Seed{byte(i), byte(i >> 8)})})
+	st, err := s.newStep(p.Main.Body[0], 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.args[0].value = vector{Type: p.Main.Params[0].Type, V: values}
+	st.conn = a
+	if err := ioShare(st, p.Main.Body[0]); err != nil {
+		t.Fatal(err)
+	}
+	msg, err := b.Recv(size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return msg
 }
 
 func TestReports(t *testing.T) {

@@ -102,10 +102,15 @@ func inverse(o *ir.Op) (Cost, error) {
 	return InverseCost(arg(o, 0).NumElems(), v)
 }
 
-// ioShare: the owner sends one ring element per value.
+// ShareBytes is what the owner of n values of width bits sends to share them: one
+// ring element each, or a seed where that is shorter.
+func ShareBytes(n, width int) int64 { return min(packed(n, width), seedBytes) }
+
+const seedBytes = 32
+
 func ioShare(o *ir.Op) (Cost, error) {
 	t := arg(o, 0)
-	n := packed(t.NumElems(), t.Elem.Width)
+	n := ShareBytes(t.NumElems(), t.Elem.Width)
 	if t.Party == ir.Server {
 		return Cost{S2C: n, Chain: toClient, Work: sent(n)}, nil
 	}
