@@ -81,33 +81,33 @@ var choices = map[string]func(op *ir.Op, u use, o Options) ([]Choice, error){
 type chooser struct {
 	Options // seen: layers of a model ask the same
 	uses    map[*ir.Op]use
-	ot      pricing // of steps over OT, once asked for
+	abreast map[*ir.Op]int
 }
 
 func newChooser(m *ir.Module, o Options) *chooser {
 	if o.seen == nil {
 		o.seen = map[string][]Choice{}
 	}
-	return &chooser{Options: o, uses: usesOf(m)}
+	return &chooser{Options: o, uses: usesOf(m), abreast: abreast(m)}
 }
 
 // list is what op has to choose from as the plan op called name; nil if nothing.
 func (c *chooser) list(name string, op *ir.Op) ([]Choice, error) {
 	list, key := choices[name], fmt.Sprint(name, c.uses[op])
 	if cut := layouts[name]; cut != nil && name == op.Name {
-		if c.ot == nil {
-			var err error
-			if c.ot, err = c.pricing(); err != nil {
+		list = func(op *ir.Op, _ use, _ Options) ([]Choice, error) {
+			price, err := c.pricing(c.abreast[op])
+			if err != nil {
 				return nil, err
 			}
+			return cut(op, price)
 		}
-		list = func(op *ir.Op, _ use, _ Options) ([]Choice, error) { return cut(op, c.ot) }
 		attrs := op.Attrs.Clone()
 		attrs.Del("cots")
 		for _, remark := range ir.CommonAttrs() {
 			attrs.Del(remark.Name)
 		}
-		key = fmt.Sprint(name, c.Extension, attrs, op.Result().Type)
+		key = fmt.Sprint(name, c.Extension, c.abreast[op], attrs, op.Result().Type)
 	}
 	if list == nil {
 		return nil, nil

@@ -34,8 +34,8 @@ var assumed = cost.Link{Rate: 8 / byteSeconds, RTT: 40 * time.Millisecond}
 type pricing func(cost.Cost) float64
 
 // pricing counts seconds, or as many bytes as take as long, the making of
-// correlations by o.Extension included.
-func (o Options) pricing() (pricing, error) {
+// correlations by o.Extension included, of one of n ops that wait side by side.
+func (o Options) pricing(n int) (pricing, error) {
 	e, err := otparams.Find(o.Extension)
 	if err != nil {
 		return nil, err
@@ -43,11 +43,40 @@ func (o Options) pricing() (pricing, error) {
 	profile, link, unit := o.Profile, o.Link, 1.0
 	if profile == nil {
 		profile, link, unit = cost.DefaultProfile(), assumed, byteSeconds
+		link.RTT /= time.Duration(n) // bytes of all of them, but one wait
 	}
 	each := profile.PerCOT(link, e)
 	return func(c cost.Cost) float64 {
 		return (profile.TimeOf(c, link, e).Online() + float64(c.COTs())*each) / unit
 	}, nil
+}
+
+// abreast counts for every op those that wait side by side with it, itself
+// included: the same steps on values of the same form in one part of a layer, as
+// interleave makes of one op.
+func abreast(m *ir.Module) map[*ir.Op]int {
+	out, groups := map[*ir.Op]int{}, map[string][]*ir.Op{}
+	for _, f := range m.Funcs {
+		for _, op := range f.Body {
+			if layouts[op.Name] == nil {
+				continue
+			}
+			attrs := op.Attrs.Clone()
+			attrs.Del("layout")
+			attrs.Del("cots")
+			key := fmt.Sprint(f.Name, op.Name, attrs, op.X(0).Type)
+			if !attrs.Has("layer") {
+				key = fmt.Sprintf("%p", op)
+			}
+			groups[key] = append(groups[key], op)
+		}
+	}
+	for _, ops := range groups {
+		for _, op := range ops {
+			out[op] = len(ops)
+		}
+	}
+	return out
 }
 
 // layout is the choice of a layout, in a plan's numbers.

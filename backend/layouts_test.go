@@ -84,7 +84,7 @@ func TestLayouts(t *testing.T) {
 	for _, s := range settings {
 		_, o := laid(t, s.link, s.extension)
 		o.Extension = plans[s].Attrs.Ident("extension", "")
-		price, err := o.pricing()
+		price, err := o.pricing(1)
 		if err != nil {
 			t.Fatal(err)
 		}

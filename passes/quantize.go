@@ -31,7 +31,7 @@ Needs approximate before it: only polynomials have a meaning here.`,
 			for _, f := range m.Funcs {
 				q := &quantizer{m: m, f: f, fm: fm, margin: o.margin(), mode: o.Range, span: map[*ir.Value]span{},
 					squared: map[*ir.Value]bool{}, least: map[*ir.Value]float64{}, uses: f.Uses(), weights: map[string]*ir.Weight{}, masked: map[*ir.Value]float64{},
-					shift: map[*ir.Value]bool{}, compared: map[*ir.Value]*ir.Value{}}
+					shift: map[*ir.Value]bool{}, compared: map[*ir.Value]*ir.Value{}, share: map[*ir.Value]bool{}}
 				q.run()
 			}
 			m.RemoveUnusedWeights()
@@ -56,6 +56,7 @@ type quantizer struct {
 
 	shift    map[*ir.Value]bool      // nn values: largest of rows, which a softmax subtracts
 	compared map[*ir.Value]*ir.Value // largest of rows -> the rows
+	share    map[*ir.Value]bool      // fx values: shares of a whole, converted less a half
 }
 
 // lowerings is the table of nn ops that have a fixed-point meaning.
@@ -172,6 +173,10 @@ func (q *quantizer) convert(v *ir.Value, l, f int) *ir.Value {
 		return v
 	}
 	s := q.span[v]
+	if q.share[v] {
+		low := q.set(q.b.Op1("fx.add_const", v.Name, ir.A("value", -half), v), s.plus(-half))
+		return q.set(q.b.Op1("fx.add_const", v.Name, ir.A("value", half), q.convert(low, l, f)), s)
+	}
 	attrs := ir.A("range", []float64{-s.most, s.most}, "bound", s.rests())
 	if s.proof != "" {
 		attrs.Set("proof", ir.Ident(s.proof))
@@ -401,11 +406,22 @@ func (q *quantizer) mul() []*ir.Value {
 		b.most = min(b.most, 1.25) // at most 1, whatever the margin, and a little for rounding
 		b.typical = min(b.typical, 1.25)
 	}
+	share := shareOfSum(x, y) && q.sumAfter(op) == 0
+	most := max(b.most, q.sumAfter(op))
+	if share {
+		most = max(b.most-half, half)
+	}
 	fx, fy := q.operand(x), q.operand(y)
-	l := fx + fy + max(room(max(b.most, q.sumAfter(op))), 0) + 2
+	l := fx + fy + max(room(most), 0) + 2
 	x, y = q.convert(x, l, fx), q.convert(y, l, fy)
-	return []*ir.Value{q.set(q.b.Op1("fx.mul", q.hint(), q.within(y, isInverse(y)), x, y), b)}
+	z := q.set(q.b.Op1("fx.mul", q.hint(), q.within(y, isInverse(y)), x, y), b)
+	q.share[z] = share
+	return []*ir.Value{z}
 }
+
+// half is what a share of a whole, which lies between 0 and 1, is lowered by while it
+// is converted, exactly and for free: its ring is a bit narrower.
+const half = 0.5
 
 // isInverse reports whether y is a reciprocal or a reciprocal root.
 func isInverse(y *ir.Value) bool {

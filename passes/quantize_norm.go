@@ -128,26 +128,29 @@ func (q *quantizer) gain() []*ir.Value {
 
 // bias adds a vector or a table of the server's; what follows is what linear
 // layers and the residual read, so it takes their format at once, unless more is
-// added or the sum is still an embedding.
+// added, the sum is still an embedding, or it is returned.
 func (q *quantizer) bias() []*ir.Value {
 	op := q.op
 	x := op.X(0)
 	y := q.set(q.b.Op1("fx.add_bias", q.hint(), nil, x, q.weight(op.W(1), x.Type.Elem, nil)), q.spanOf(op))
-	if q.onlyBiased(op.Result()) || embedded(x) {
+	if q.onlyRead(op.Result(), returned) || q.onlyRead(op.Result(), biased) || embedded(x) {
 		return []*ir.Value{y}
 	}
 	return []*ir.Value{q.cast(y, q.fm.Linear, q.fm.Act)}
 }
 
-// onlyBiased reports whether all that reads v adds a weight to it.
-func (q *quantizer) onlyBiased(v *ir.Value) bool {
+// onlyRead reports whether all that reads v is of a kind.
+func (q *quantizer) onlyRead(v *ir.Value, kind func(*ir.Op) bool) bool {
 	for _, u := range q.uses[v] {
-		if u.Op.Name != "nn.add" || u.Op.W(1) == nil {
+		if !kind(u.Op) {
 			return false
 		}
 	}
 	return len(q.uses[v]) > 0
 }
+
+func biased(op *ir.Op) bool   { return op.Name == "nn.add" && op.W(1) != nil }
+func returned(op *ir.Op) bool { return op.Name == "return" }
 
 // embedded reports whether v is a selection of rows and what was added to it.
 func embedded(v *ir.Value) bool {
