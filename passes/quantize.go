@@ -482,8 +482,8 @@ func (q *quantizer) inverse() []*ir.Value {
 	}
 	a := max(int(math.Floor(math.Log2(lo)))+e.Frac, 0)
 	z := bits(hi) + e.Frac
-	if z+3 > e.Width {
-		x = q.cast(x, z+3, e.Frac)
+	if z+rootRoom > e.Width {
+		x = q.cast(x, z+rootRoom, e.Frac)
 	}
 	if eps := op.Attrs.Float("eps", 0); math.Ldexp(eps, e.Frac) >= 0.5 { // less is below the variance's precision
 		x = q.set(q.b.Op1("fx.add_const", x.Name, ir.A("value", eps), x), q.span[x].plus(eps))

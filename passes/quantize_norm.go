@@ -67,6 +67,10 @@ func invFrac(fm Formats, op *ir.Op, margin float64) int {
 	return fm.Inv - bits(op.Attrs.Floats("range")[1]*margin)
 }
 
+// rootRoom is how many bits a reciprocal or reciprocal root wants above its input:
+// extending it takes a free one, and the sign.
+const rootRoom = 2
+
 // square's ring must hold the sum that follows it, not the squares themselves.
 func (q *quantizer) square() []*ir.Value {
 	op := q.op
@@ -79,7 +83,7 @@ func (q *quantizer) square() []*ir.Value {
 	if q.mode == Calibrated || most == 0 {
 		most = max(most, s.most)
 	}
-	l := 2*g + max(bits(most), 0) + 4 // a reciprocal root wants three bits above its input
+	l := 2*g + max(room(most), 0) + rootRoom
 	x := q.convert(op.X(0), l+f-g, f)
 	if f > g {
 		x = q.set(q.b.Op1("fx.shrink", x.Name, ir.A("bits", f-g), x), q.span[x])
