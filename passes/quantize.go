@@ -362,15 +362,16 @@ func (q *quantizer) add() []*ir.Value {
 		s = q.span[x].plus(q.masked[x] + maxSlack)
 	}
 	b := s.most
-	l := min(x.Type.Elem.Width, y.Type.Elem.Width)
-	if bits(b)+f+1 > l {
-		l = max(x.Type.Elem.Width, y.Type.Elem.Width)
-	}
 	free := 1
 	if op.Name == "nn.sub" {
 		free = 2 // deviations are truncated at once
 	}
-	if whole := max(room(b), 0); whole+f+free > l { // fewer fraction bits for a sum too large
+	whole := max(room(b), 0)
+	l := min(x.Type.Elem.Width, y.Type.Elem.Width)
+	if whole+f+free > l {
+		l = max(x.Type.Elem.Width, y.Type.Elem.Width)
+	}
+	if whole+f+free > l { // fewer fraction bits for a sum too large
 		if f = l - free - whole; f < q.fm.Scalar {
 			q.fail(op, "result may reach ±%.4g, which does not fit fx%d.%d", b, l, q.fm.Scalar)
 		}
