@@ -27,24 +27,21 @@ type prepared struct {
 // isAhead tells whether an op runs ahead of its input.
 func isAhead(o *ir.Op) bool { return o.Attrs.Bool("ahead") }
 
-// aheadOps lists the ops of a run of f that run ahead, in program order.
-func (p *Program) aheadOps(f *ir.Func, depth int) (ops []*ir.Op, err error) {
+// eachOp visits the ops of a run of f in program order, those of calls included.
+func (p *Program) eachOp(f *ir.Func, depth int, visit func(*ir.Op)) error {
 	if depth > maxCalls {
-		return nil, fmt.Errorf("@%s: calls nest deeper than %d", f.Name, maxCalls)
+		return fmt.Errorf("@%s: calls nest deeper than %d", f.Name, maxCalls)
 	}
 	for _, o := range f.Body {
 		if g := p.funcs[o.Callee]; o.Callee != "" && g != nil {
-			inner, err := p.aheadOps(g, depth+1)
-			if err != nil {
-				return nil, err
+			if err := p.eachOp(g, depth+1, visit); err != nil {
+				return err
 			}
-			ops = append(ops, inner...)
+			continue
 		}
-		if isAhead(o) {
-			ops = append(ops, o)
-		}
+		visit(o)
 	}
-	return ops, nil
+	return nil
 }
 
 // A product is what all products that run ahead have in common.

@@ -5,16 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"nimbus/internal/prg"
 	"nimbus/ir"
-	"nimbus/runtime/corr"
-	"nimbus/runtime/share"
 	"nimbus/runtime/vault"
 )
 
@@ -38,8 +32,8 @@ import (
 //
 //	holdings   u64 floor, u64 next, then the numbers of items, u64 each
 //
-// The server offers the smallest number that both have and has read its part by
-// then. The client reads its own, takes it out of its vault, and says so; then
+// The server offers the smallest number that both have and has opened its part by
+// then. The client opens its own, takes it out of its vault, and says so; then
 // the server takes it out of its own. Neither sends a byte that depends on the
 // item before its own vault has forgotten it on the disk. So whatever the peer
 // claims, and whenever either process dies, no item serves twice.
@@ -128,27 +122,6 @@ func parseHoldings(b []byte) (st vault.State, err error) {
 	return st, nil
 }
 
-// keepsOTs tells whether items hold correlated OTs: where a run consumes more of
-// them than fit in memory, or does not say how many, they are made in the run's
-// own session.
-func (p *Program) keepsOTs() bool { return p.saysOTs && p.ClientSends+p.ServerSends <= p.pool }
-
-// itemBytes is what an item of this party takes.
-func (s *Session) itemBytes() (int64, error) {
-	n := int64(tagLen)
-	if s.prog.keepsOTs() {
-		n += corr.KeptBytes(s.ownFirst(s.prog.ClientSends, s.prog.ServerSends))
-	}
-	for _, o := range s.prog.ahead {
-		p, err := s.productOf(o)
-		if err != nil {
-			return 0, err
-		}
-		n += p.bytes
-	}
-	return n, nil
-}
-
 // Keep makes what one run consumes, for a later session, at both parties. An
 // error of kind RefusedError leaves the session alive.
 func (s *Session) Keep() (Phase, error) {
@@ -213,7 +186,7 @@ func (s *Session) keep(st vault.State) error {
 	if err := s.makeItem(index, tag); err != nil {
 		return err
 	}
-	if err := s.putItem(index, tag); err != nil {
+	if err := s.putItem(index, tag, nil); err != nil {
 		return err
 	}
 	if err := sendNow(s.conn, []byte{1}); err != nil {
@@ -250,10 +223,12 @@ func (s *Session) answerKeep() error {
 	if err := s.makeItem(index, tag); err != nil {
 		return fmt.Errorf("keep: %w", err)
 	}
-	if _, err := s.conn.Recv(1); err != nil { // the client's part is first on the disk, so that it never lacks what this party lists
-		return fmt.Errorf("keep: %w", err)
-	}
-	if err := s.putItem(index, tag); err != nil {
+	// Both write at once, but the client's part counts first, so that it never lacks
+	// what this party lists.
+	if err := s.putItem(index, tag, func() error {
+		_, err := s.conn.Recv(1)
+		return err
+	}); err != nil {
 		return errors.Join(fmt.Errorf("keep: %w", err), sendNow(s.conn, []byte{0}))
 	}
 	return sendNow(s.conn, []byte{1})
@@ -313,65 +288,6 @@ func (s *Session) makeItem(index uint64, tag [tagLen]byte) error {
 	return s.inOrder(s.openOTs, s.openKeys, s.fillOTs, s.prepareAhead)
 }
 
-// putItem writes an item: its tag, COTs, products.
-func (s *Session) putItem(index uint64, tag [tagLen]byte) error {
-	err := s.kept.vault.Put(index, func(w io.Writer) error {
-		if _, err := w.Write(tag[:]); err != nil {
-			return err
-		}
-		if s.prog.keepsOTs() {
-			sends, receives := s.ownFirst(s.prog.ClientSends, s.prog.ServerSends)
-			if err := s.own.Write(w, binary.LittleEndian.AppendUint64(tag[:], index), sends, receives); err != nil {
-				return err
-			}
-		}
-		for _, p := range s.ahead {
-			if err := p.got.Write(w); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	s.ahead = nil
-	return diskError(err, s.kept.vault.Dir())
-}
-
-// An item is what one run consumes, read from a vault.
-type item struct {
-	index uint64
-	tag   [tagLen]byte
-	c     *corr.Corr // nil: made in the session
-	ahead []prepared
-}
-
-func (s *Session) readItem(index uint64) (*item, error) {
-	it := &item{index: index}
-	err := s.kept.vault.Read(index, func(r io.Reader) (err error) {
-		if _, err := io.ReadFull(r, it.tag[:]); err != nil {
-			return err
-		}
-		if s.prog.keepsOTs() {
-			sends, receives := s.ownFirst(s.prog.ClientSends, s.prog.ServerSends)
-			if it.c, err = corr.Read(r, s.party, sends, receives); err != nil {
-				return err
-			}
-		}
-		for _, o := range s.prog.ahead {
-			p, err := s.productOf(o)
-			if err != nil {
-				return err
-			}
-			got, err := p.read(r)
-			if err != nil {
-				return err
-			}
-			it.ahead = append(it.ahead, prepared{o, got})
-		}
-		return nil
-	})
-	return it, err
-}
-
 // Restore takes what the next run consumes out of both parties' vaults, and
 // tells whether both had it. Where they do not the run makes it.
 func (s *Session) Restore() (bool, error) {
@@ -419,6 +335,7 @@ func (s *Session) restore(st vault.State) (again bool, err error) {
 		return true, sendNow(s.conn, make([]byte, 8))
 	}
 	if err := sendNow(s.conn, b[8:16]); err != nil {
+		it.close()
 		return false, err
 	}
 	return false, s.install(it)
@@ -438,16 +355,18 @@ func (s *Session) take(st vault.State, floor, index uint64, tag [tagLen]byte) (*
 	case !slices.Contains(st.Items, index):
 		return nil, fmt.Errorf("the server offers item %d, which is not one of this party's", index)
 	}
-	it, err := s.readItem(index)
+	it, err := s.openItem(index)
 	if err == nil && !bytes.Equal(it.tag[:], tag[:]) {
 		err = fmt.Errorf("item %d: it is not the server's", index)
 	}
 	if terr := v.Take(index); terr != nil && !errors.Is(terr, vault.ErrUsed) {
+		it.close()
 		return nil, terr
 	} else if err == nil {
 		err = terr // another process was faster
 	}
 	if err != nil {
+		it.close()
 		s.kept.note("%v: it was dropped", err)
 		return nil, nil
 	}
@@ -469,6 +388,12 @@ func (s *Session) answerRestore() error {
 	}
 	floor, index, it, release := s.choose(theirs)
 	defer release()
+	installed := false
+	defer func() {
+		if !installed {
+			it.close()
+		}
+	}()
 	answer := binary.LittleEndian.AppendUint64(nil, floor)
 	answer = binary.LittleEndian.AppendUint64(answer, index)
 	answer = append(answer, it.tag[:]...)
@@ -487,6 +412,7 @@ func (s *Session) answerRestore() error {
 	if err := s.kept.vault.Take(index); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
+	installed = true
 	return s.install(it)
 }
 
@@ -513,7 +439,7 @@ func (s *Session) choose(theirs vault.State) (floor, index uint64, it *item, rel
 		if !ok {
 			continue
 		}
-		it, err := s.readItem(i)
+		it, err := s.openItem(i)
 		if err == nil {
 			return st.Floor, i, it, release
 		}
@@ -525,11 +451,12 @@ func (s *Session) choose(theirs vault.State) (floor, index uint64, it *item, rel
 
 // install makes an item what the next run consumes, with what items do not hold.
 func (s *Session) install(it *item) error {
-	s.c = it.c
-	if it.c == nil {
-		if err := s.inOrder(s.openOTs, s.fillOTs); err != nil {
-			return err
-		}
+	begin := func() error { return s.readCOTs(it) }
+	if it.file == nil {
+		begin = func() error { return s.inOrder(s.openOTs, s.fillOTs) }
+	}
+	if err := begin(); err != nil {
+		return err
 	}
 	if s.prog.keysOnline {
 		if err := s.openKeys(); err != nil {
@@ -553,69 +480,4 @@ func needsKeys(m *ir.Module) bool {
 		}
 	}
 	return false
-}
-
-const (
-	vaultFolder  = "prepared"
-	vaultKeyFile = "prepared.key"
-)
-
-// openVault opens what a party keeps below the folder of a plan. What was made
-// under another key of the server's is of no use any longer.
-func openVault(state, plan string, party int, peer Digest, prog *Program, key Digest) (*vault.Vault, error) {
-	dir := filepath.Join(plan, vaultFolder)
-	if old, err := os.ReadDir(dir); err == nil {
-		for _, e := range old {
-			if e.Name() != key.String() {
-				os.RemoveAll(filepath.Join(dir, e.Name()))
-			}
-		}
-	}
-	k, err := vault.LoadKey(filepath.Join(state, vaultKeyFile))
-	if err != nil {
-		return nil, diskError(err, state)
-	}
-	v, err := vault.Open(filepath.Join(dir, key.String()), k, vault.Owner{Party: party, Peer: peer, Plan: prog.Digest, Key: key})
-	return v, diskError(err, dir)
-}
-
-// Prepared opens what the client has prepared with a setup's server; nil if that
-// is nothing.
-func (st *Store) Prepared(in *Installed, prog *Program) (*vault.Vault, error) {
-	if _, err := os.Stat(filepath.Join(in.Dir, vaultFolder)); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return st.Vault(in, prog)
-}
-
-// Vault opens what the client has prepared with a setup's server, or will.
-func (st *Store) Vault(in *Installed, prog *Program) (*vault.Vault, error) {
-	return openVault(st.Dir, in.Dir, share.Client, in.Server, prog, in.Key)
-}
-
-// keeper is what a session of a client has to do with its vault, which all its
-// sessions share.
-func (sv *Server) keeper(client Digest, key Digest) keeper {
-	return keeper{
-		most: sv.MaxKept,
-		log: func(format string, args ...any) {
-			sv.logf("client "+client.Short()+": "+format, args...)
-		},
-		open: func() (*vault.Vault, error) {
-			sv.mu.Lock()
-			defer sv.mu.Unlock()
-			id := [2]Digest{client, key}
-			if v := sv.vaults[id]; v != nil {
-				return v, nil
-			}
-			v, err := openVault(sv.Dir, sv.clientDir(client), share.Server, client, sv.Program, key)
-			if err == nil {
-				if sv.vaults == nil {
-					sv.vaults = map[[2]Digest]*vault.Vault{}
-				}
-				sv.vaults[id] = v
-			}
-			return v, err
-		},
-	}
 }

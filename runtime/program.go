@@ -49,6 +49,9 @@ type Program struct {
 	// under the server's keys, and either party's under the other's session
 	// keys.
 	zeros, sessionZeros he.ZeroNeeds
+	// reserves are the correlated OTs that ops of one run reserve, by the party
+	// that sends them, in program order.
+	reserves [][2]int
 	// ahead are the ops of one run that run ahead of its input.
 	ahead      []*ir.Op
 	keysOnline bool // not all products of shares are among them
@@ -104,7 +107,14 @@ func NewProgram(m *ir.Module) (*Program, error) {
 		return nil, err
 	}
 	p.sessionSets, p.keysOnline = sessionSets(m), needsKeys(m)
-	if p.ahead, err = p.aheadOps(p.Main, 0); err != nil {
+	if err := p.eachOp(p.Main, 0, func(o *ir.Op) {
+		if isAhead(o) {
+			p.ahead = append(p.ahead, o)
+		}
+		if n, said := reserved(o); said {
+			p.reserves = append(p.reserves, n)
+		}
+	}); err != nil {
 		return nil, err
 	}
 	if err := p.countZeros(); err != nil {

@@ -164,7 +164,15 @@ func (s *Session) fail(err error) error {
 	return err
 }
 
+// endRun ends the reading of what was kept for a run.
+func (s *Session) endRun() {
+	if s.c != nil {
+		s.c.Close()
+	}
+}
+
 func (s *Session) drop() {
+	s.endRun()
 	s.c, s.own, s.rng, s.protocols, s.ahead = nil, nil, nil, nil, nil
 	s.he = heState{}
 	s.weights = nil
@@ -382,6 +390,7 @@ func (s *Session) run(m meter, inputs map[string][]uint64) ([][]uint64, *Report,
 	if err != nil {
 		return nil, nil, err
 	}
+	s.endRun()
 	if n := len(s.ahead); n > 0 {
 		return nil, nil, fmt.Errorf("@main: %d products that were made ahead are left: internal error", n)
 	}

@@ -226,7 +226,7 @@ func writeFile(path string, data []byte, perm fs.FileMode) error {
 		err = vault.Replace(path, perm, func(w io.Writer) error {
 			_, err := w.Write(data)
 			return err
-		})
+		}, nil)
 	}
 	return diskError(err, path)
 }

@@ -28,8 +28,9 @@ type Corr struct {
 	tweakEnd       uint64    // where the counter ends
 	parts          uint64    // handed out; a part has none of its own
 	part           bool
-	delta          Block // of the COTs that this party sends
-	closed         bool  // makes no more: a part, or what was read
+	delta          Block   // of the COTs that this party sends
+	closed         bool    // makes no more: a part, or what was read
+	kept           *reader // of what was read
 
 	call, segment int // callColumns, segmentColumns
 }
@@ -151,7 +152,9 @@ func (c *Corr) SenderTake(n int) (k0 []Block, delta Block, err error) {
 			return nil, Block{}, err
 		}
 	}
-	k0, _ = c.sent.take(n)
+	if k0, _, err = c.sent.take(n); err != nil {
+		return nil, Block{}, c.fail(err)
+	}
 	c.stats.AsSender.Taken += int64(n)
 	return k0, c.delta, nil
 }
@@ -169,7 +172,9 @@ func (c *Corr) ReceiverTake(n int) (choice []uint8, keys []Block, err error) {
 			return nil, nil, err
 		}
 	}
-	keys, choice = c.received.take(n)
+	if keys, choice, err = c.received.take(n); err != nil {
+		return nil, nil, c.fail(err)
+	}
 	c.stats.AsReceiver.Taken += int64(n)
 	return choice, keys, nil
 }
@@ -233,7 +238,7 @@ func (c *Corr) extend(asSender, asReceiver int) error {
 func (c *Corr) receive(n int) error {
 	for n > 0 {
 		m := min(n, c.segment)
-		s := segment{keys: make([]Block, m), choice: make([]byte, m/8)}
+		s := segment{n: m, keys: make([]Block, m), choice: make([]byte, m/8)}
 		if err := c.ends.Receiver.Extend(s.keys, s.choice); err != nil {
 			return err
 		}
@@ -247,7 +252,7 @@ func (c *Corr) receive(n int) error {
 func (c *Corr) send(n int) error {
 	for n > 0 {
 		m := min(n, c.segment)
-		s := segment{keys: make([]Block, m)}
+		s := segment{n: m, keys: make([]Block, m)}
 		if err := c.ends.Sender.Extend(s.keys); err != nil {
 			return err
 		}
@@ -261,6 +266,7 @@ func (c *Corr) send(n int) error {
 // fail makes err the Corr's last word and drops its secrets.
 func (c *Corr) fail(err error) error {
 	c.err = err
+	c.Close()
 	c.sent, c.received, c.ends, c.delta = pool{}, pool{}, nil, Block{}
 	return err
 }

@@ -3,6 +3,7 @@ package corr_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"testing"
 
 	"nimbus/internal/kernel"
@@ -38,19 +39,25 @@ func TestKept(t *testing.T) {
 		var back [2]*corr.Corr
 		for p, c := range party {
 			sends, receives := n[p], n[1-p]
+			steps := corr.Steps{{sends / 3, receives / 3}, {sends - sends/3, receives - receives/3}}
 			var b bytes.Buffer
-			if err := c.Write(&b, []byte{byte(i)}, sends, receives); err != nil {
+			if err := c.Write(&b, []byte{byte(i)}, steps); err != nil {
 				t.Fatal(err)
 			}
-			if int64(b.Len()) != corr.KeptBytes(sends, receives) {
-				t.Errorf("%d and %d COTs: %d bytes, expected %d", sends, receives, b.Len(), corr.KeptBytes(sends, receives))
+			if int64(b.Len()) != corr.KeptBytes(steps) {
+				t.Errorf("%d and %d COTs: %d bytes, expected %d", sends, receives, b.Len(), corr.KeptBytes(steps))
 			}
-			if _, err := corr.Read(bytes.NewReader(b.Bytes()[:b.Len()-1]), p, sends, receives); err == nil {
+			cut, err := corr.Read(io.NopCloser(bytes.NewReader(b.Bytes()[:b.Len()-1])), p, steps)
+			if err == nil {
+				_, _, serr := cut.SenderTake(sends)
+				_, _, rerr := cut.ReceiverTake(receives)
+				err = errors.Join(serr, rerr)
+			}
+			if err == nil {
 				t.Error("read from fewer bytes than there are")
 			}
-			var err error
-			if back[p], err = corr.Read(&b, p, sends, receives); err != nil || b.Len() > 0 {
-				t.Fatalf("%d bytes are left, %v", b.Len(), err)
+			if back[p], err = corr.Read(io.NopCloser(&b), p, steps); err != nil {
+				t.Fatal(err)
 			}
 			if s, r := back[p].Left(); s != sends || r != receives {
 				t.Errorf("%d and %d COTs, kept were %d and %d", s, r, sends, receives)
@@ -91,18 +98,68 @@ func TestKept(t *testing.T) {
 			}
 		}
 	}
-	if err := party[0].Write(&bytes.Buffer{}, nil, 1<<23, 0); err == nil {
+	if err := party[0].Write(&bytes.Buffer{}, nil, corr.Steps{{1 << 23, 0}}); err == nil {
 		t.Error("more is kept than there is")
 	}
+}
+
+// Steps take what was kept in any order, from any goroutine, however much more
+// waits than is read ahead.
+func TestKeptAnyOrder(t *testing.T) {
+	steps := corr.Steps{{1 << 20, 3 << 20}, {5, 1 << 21}, {3 << 20, 0}, {1 << 10, 1 << 10}}
+	read := func() *corr.Corr {
+		c, err := corr.Read(io.NopCloser(bytes.NewReader(make([]byte, corr.KeptBytes(steps)))), 0, steps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	c := read()
+	done := make(chan error, len(steps))
+	for i := range steps {
+		n := steps[i]
+		part, err := c.Part(n[0], n[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			go func() {
+				_, _, rerr := part.ReceiverTake(n[1])
+				_, _, serr := part.SenderTake(n[0])
+				done <- errors.Join(rerr, serr)
+			}()
+			if err := <-done; err != nil { // the last step first
+				t.Error(err)
+			}
+		}()
+	}
+	// One that is closed hands out nothing that it has not read.
+	c = read()
+	part, err := c.Part(steps[0][0], steps[0][1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if _, _, err := c.SenderTake(1 << 10); err == nil {
+		t.Error("it hands out after it was closed")
+	}
+	part.Close()
 }
 
 // BenchmarkRead reads 4 Mi correlated OTs.
 func BenchmarkRead(b *testing.B) {
 	const n = 2 << 20
-	data := make([]byte, corr.KeptBytes(n, n))
+	steps := corr.Steps{{n, n}}
+	data := make([]byte, corr.KeptBytes(steps))
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
-		if _, err := corr.Read(bytes.NewReader(data), 0, n, n); err != nil {
+		c, err := corr.Read(io.NopCloser(bytes.NewReader(data)), 0, steps)
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, _, serr := c.SenderTake(n)
+		_, _, rerr := c.ReceiverTake(n)
+		if err := errors.Join(serr, rerr); err != nil {
 			b.Fatal(err)
 		}
 	}

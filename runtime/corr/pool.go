@@ -1,6 +1,9 @@
 package corr
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // A pool keeps COTs of one direction in the order in which they were made, and
 // hands each out once.
@@ -9,12 +12,17 @@ type pool struct {
 	len      int
 }
 
-// A segment is a run of COTs. choice is nil at the sender; it has 8 bits per
+// A segment is a run of n COTs. choice is nil at the sender; it has 8 bits per
 // byte from the low end, of which the first skip belong to keys taken before.
 type segment struct {
+	n      int
 	keys   []Block
 	choice []byte
 	skip   int // 0..7
+
+	// Not nil: they are those of a batch from at on, which may still be on the disk.
+	late *batch
+	at   int
 }
 
 // segmentColumns bounds a segment, so that memory is released as COTs are used.
@@ -22,41 +30,38 @@ const segmentColumns = 1 << 19
 
 func (p *pool) put(s segment) {
 	p.segments = append(p.segments, s)
-	p.len += len(s.keys)
+	p.len += s.n
 }
 
 // take removes the oldest n COTs, n <= p.len. It returns their keys, without
 // copying when they lie in one segment, and their choice bits, one per byte
-// (nil at the sender).
-func (p *pool) take(n int) (keys []Block, choice []uint8) {
-	p.len -= n
+// (nil at the sender). An error is one of reading what was kept.
+func (p *pool) take(n int) (keys []Block, choice []uint8, err error) {
 	if n == 0 {
-		return []Block{}, []uint8{}
+		return []Block{}, []uint8{}, nil
 	}
-	if s := &p.segments[0]; n <= len(s.keys) {
-		keys = s.keys[:n:n]
-		if s.choice != nil {
+	for have := 0; have < n; have = len(keys) {
+		s := &p.segments[0]
+		if err := s.arrive(); err != nil {
+			return nil, nil, err
+		}
+		if have == 0 && s.choice != nil {
 			choice = make([]uint8, n)
 		}
-		p.drop(n, choice)
-		return keys, choice
-	}
-	keys = make([]Block, 0, n)
-	if p.segments[0].choice != nil {
-		choice = make([]uint8, n)
-	}
-	for len(keys) < n {
-		have := len(keys)
-		s := &p.segments[0]
-		m := min(n-have, len(s.keys))
-		keys = append(keys, s.keys[:m]...)
+		m := min(n-have, s.n)
+		if m == n {
+			keys = s.keys[:n:n]
+		} else {
+			keys = append(slices.Grow(keys, n-have), s.keys[:m]...)
+		}
 		var bits []uint8
 		if choice != nil {
 			bits = choice[have : have+m]
 		}
 		p.drop(m, bits)
 	}
-	return keys, choice
+	p.len -= n
+	return keys, choice, nil
 }
 
 // split removes the oldest n COTs, n <= p.len, as a pool of their own, without
@@ -66,8 +71,11 @@ func (p *pool) split(n int) pool {
 	p.len -= n
 	for n > 0 {
 		s := &p.segments[0]
-		m := min(n, len(s.keys))
-		part := segment{keys: s.keys[:m:m], skip: s.skip}
+		m := min(n, s.n)
+		part := segment{n: m, skip: s.skip, late: s.late, at: s.at}
+		if s.late == nil {
+			part.keys = s.keys[:m:m]
+		}
 		if s.choice != nil {
 			end := (s.skip + m + 7) / 8
 			part.choice = s.choice[:end:end]
@@ -88,11 +96,32 @@ func (p *pool) drop(n int, choice []uint8) {
 		s.choice = s.choice[(s.skip+n)/8:]
 		s.skip = (s.skip + n) % 8
 	}
-	s.keys = s.keys[n:]
-	if len(s.keys) == 0 {
+	if s.late != nil {
+		s.at += n
+	} else {
+		s.keys = s.keys[n:]
+	}
+	if s.n -= n; s.n == 0 {
 		*s = segment{}
 		p.segments = p.segments[1:]
 	}
+}
+
+// arrive waits until the segment's COTs have been read.
+func (s *segment) arrive() error {
+	if s.late == nil {
+		return nil
+	}
+	keys, choice, err := s.late.wait(s.n)
+	if err != nil {
+		return err
+	}
+	s.keys = keys[s.at : s.at+s.n]
+	if choice != nil {
+		s.choice, s.skip = choice[s.at/8:], s.at%8
+	}
+	s.late = nil
+	return nil
 }
 
 // unpackBits sets dst to the bits of src from bit skip < 8 on, one per byte.

@@ -14,11 +14,13 @@ func BenchmarkRead(b *testing.B) {
 	data := bytes.Repeat([]byte{'y'}, n)
 	b.SetBytes(n)
 	for b.Loop() {
-		if err := v.Read(1, func(r io.Reader) error {
-			_, err := io.ReadFull(r, data)
-			return err
-		}); err != nil {
+		it, err := v.Open(1)
+		if err != nil {
 			b.Fatal(err)
 		}
+		if _, err := io.ReadFull(it.Section(0, n), data); err != nil {
+			b.Fatal(err)
+		}
+		it.Close()
 	}
 }

@@ -83,7 +83,7 @@ func nonceOf(piece uint64, last bool) []byte {
 }
 
 // seal writes a file as a whole: after a crash it is there or not.
-func (v *Vault) seal(name string, index uint64, write func(io.Writer) error) error {
+func (v *Vault) seal(name string, index uint64, write func(io.Writer) error, ready func() error) error {
 	var salt [saltLen]byte
 	prg.Fresh().Read(salt[:])
 	aead, data, err := v.cipherOf(name, index, salt[:])
@@ -99,7 +99,7 @@ func (v *Vault) seal(name string, index uint64, write func(io.Writer) error) err
 			return err
 		}
 		return s.flush(true)
-	})
+	}, ready)
 }
 
 // A sealer encrypts what is written to it.
@@ -131,72 +131,126 @@ func (s *sealer) flush(last bool) error {
 	return err
 }
 
-// open hands what a file holds to parse, which must read all of it.
-func (v *Vault) open(name string, index uint64, parse func(io.Reader) error) error {
-	f, err := os.Open(filepath.Join(v.dir, name))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
+// A file is one that can be read anywhere; folder_*.go open it.
+type file interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// An Item is a file that is being read. Whatever its readers hand out is what
+// was sealed, at the place where it was: each piece is checked, with its number,
+// before a byte of it. An item that was taken stays readable until it is closed.
+type Item struct {
+	f    file
+	aead cipher.AEAD
+	data []byte
+	size int64
+}
+
+// unseal reads the head of a file of size bytes.
+func (v *Vault) unseal(f file, size int64, name string, index uint64) (*Item, error) {
 	var head [len(magic) + saltLen]byte
-	if _, err := io.ReadFull(f, head[:]); err != nil || string(head[:len(magic)]) != magic {
-		return errSealed
+	if _, err := f.ReadAt(head[:], 0); err != nil || string(head[:len(magic)]) != magic {
+		return nil, errSealed
 	}
 	aead, data, err := v.cipherOf(name, index, head[len(magic):])
 	if err != nil {
-		return err
+		return nil, err
 	}
-	o := &opener{r: f, left: info.Size() - int64(len(head)), aead: aead, data: data, buf: make([]byte, pieceLen+tagLen)}
-	if err := parse(o); err != nil {
-		return err
+	size -= int64(len(head))
+	pieces := max(1, (size+pieceLen+tagLen-1)/(pieceLen+tagLen))
+	if size -= pieces * tagLen; size < (pieces-1)*pieceLen { // no room for the last one's tag
+		return nil, errSealed
 	}
-	if _, err := o.Read(make([]byte, 1)); err != io.EOF {
-		return errors.Join(errors.New("it is longer than it should be"), err)
-	}
-	return nil
+	return &Item{f, aead, data, size}, nil
 }
 
-// An opener decrypts. It hands out a piece after it has checked its tag.
-type opener struct {
-	r      io.Reader
-	left   int64 // of the file
-	aead   cipher.AEAD
-	data   []byte
-	buf    []byte
-	clear  []byte // of buf
-	pieces uint64
-	done   bool
+// openFile is unseal of a file of the vault's folder.
+func (v *Vault) openFile(name string, index uint64) (*Item, error) {
+	f, size, err := openFile(filepath.Join(v.dir, name))
+	if err != nil {
+		return nil, err
+	}
+	it, err := v.unseal(f, size, name, index)
+	if err != nil {
+		f.Close()
+	}
+	return it, err
 }
 
-func (o *opener) Read(b []byte) (int, error) {
-	for len(o.clear) == 0 {
-		if o.done {
-			return 0, io.EOF
-		}
-		n := min(o.left, pieceLen+tagLen)
-		o.left -= n
-		o.done = o.left == 0
-		if _, err := io.ReadFull(o.r, o.buf[:n]); err != nil {
+// Size is how many bytes there are to read, if nothing was cut off: a reader of
+// the last of them finds out.
+func (it *Item) Size() int64 { return it.size }
+
+// Close ends all reading.
+func (it *Item) Close() error { return it.f.Close() }
+
+// Section reads n bytes, or as many as there are, from a place on. Sections can be
+// read at the same time.
+func (it *Item) Section(from, n int64) io.Reader {
+	return &section{it: it, piece: from / pieceLen, skip: int(from % pieceLen), left: max(0, min(n, it.size-from))}
+}
+
+// section decrypts.
+type section struct {
+	it    *Item
+	piece int64 // the next
+	skip  int   // bytes at its front
+	left  int64 // bytes to hand out
+	buf   []byte
+	clear []byte // of buf
+}
+
+func (s *section) Read(b []byte) (int, error) {
+	if s.left == 0 {
+		return 0, io.EOF
+	}
+	if len(s.clear) == 0 {
+		if err := s.open(); err != nil {
 			return 0, err
 		}
-		var err error
-		if o.clear, err = o.aead.Open(o.buf[:0], nonceOf(o.pieces, o.done), o.buf[:n], o.data); err != nil {
-			return 0, errSealed
-		}
-		o.pieces++
 	}
-	n := copy(b, o.clear)
-	o.clear = o.clear[n:]
+	n := copy(b[:min(int64(len(b)), s.left)], s.clear)
+	s.clear, s.left = s.clear[n:], s.left-int64(n)
 	return n, nil
 }
 
+// open decrypts the next piece.
+func (s *section) open() error {
+	at := s.piece * pieceLen
+	n := min(s.it.size-at, pieceLen)
+	if s.buf == nil {
+		s.buf = make([]byte, n+tagLen)
+	}
+	b := s.buf[:n+tagLen]
+	if _, err := s.it.f.ReadAt(b, int64(len(magic)+saltLen)+s.piece*(pieceLen+tagLen)); err != nil {
+		return err
+	}
+	clear, err := s.it.aead.Open(b[:0], nonceOf(uint64(s.piece), at+n == s.it.size), b, s.it.data)
+	if err != nil {
+		return errSealed
+	}
+	s.clear, s.piece, s.skip = clear[s.skip:], s.piece+1, 0
+	return nil
+}
+
+// readAll reads a small file.
+func (v *Vault) readAll(name string, index uint64, n int64) ([]byte, error) {
+	it, err := v.openFile(name, index)
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	if it.size != n {
+		return nil, errSealed
+	}
+	return io.ReadAll(it.Section(0, n))
+}
+
 // Replace writes a file as a whole: after a crash it is the old one or the new
-// one, and when Replace returns it is the new one.
-func Replace(path string, perm fs.FileMode, write func(io.Writer) error) error {
+// one, and when Replace returns it is the new one. ready, which may be nil, is
+// called in between, with the new one on the disk; its error leaves the old one.
+func Replace(path string, perm fs.FileMode, write func(io.Writer) error, ready func() error) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*"+partSuffix)
 	if err != nil {
@@ -211,6 +265,9 @@ func Replace(path string, perm fs.FileMode, write func(io.Writer) error) error {
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
+	}
+	if err == nil && ready != nil {
+		err = ready()
 	}
 	if err == nil {
 		err = os.Rename(f.Name(), path)

@@ -39,3 +39,17 @@ func lockFolder(path string) (unlock func(), err error) {
 	}
 	return func() { f.Close() }, nil
 }
+
+// openFile opens a file, which can be deleted while it is open.
+func openFile(path string) (file, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}

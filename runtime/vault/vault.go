@@ -87,14 +87,7 @@ type counter struct{ floor, next, folder uint64 }
 
 func (v *Vault) readCounter() (counter, error) {
 	c := counter{1, 1, v.folder()}
-	err := v.open(counterFile, 0, func(r io.Reader) error {
-		var b [24]byte
-		if _, err := io.ReadFull(r, b[:]); err != nil {
-			return err
-		}
-		c.floor, c.next, c.folder = binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])
-		return nil
-	})
+	b, err := v.readAll(counterFile, 0, 24)
 	if errors.Is(err, fs.ErrNotExist) {
 		// Whoever deletes the counter deletes what it counts.
 		if items, lerr := v.items(0); lerr != nil || len(items) == 0 {
@@ -104,6 +97,7 @@ func (v *Vault) readCounter() (counter, error) {
 	if err != nil {
 		return c, fmt.Errorf("%s: %w", filepath.Join(v.dir, counterFile), err)
 	}
+	c.floor, c.next, c.folder = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])
 	return c, nil
 }
 
@@ -114,7 +108,7 @@ func (v *Vault) writeCounter(c counter) error {
 	return v.seal(counterFile, 0, func(w io.Writer) error {
 		_, err := w.Write(b)
 		return err
-	})
+	}, nil)
 }
 
 // items lists the items from floor on.
@@ -238,8 +232,10 @@ func (v *Vault) Begin(index uint64) error {
 }
 
 // Put keeps an item, which write writes, under a number that Begin gave. It
-// returns when the item is on the disk. The folder is not locked meanwhile.
-func (v *Vault) Put(index uint64, write func(io.Writer) error) error {
+// returns when the item is on the disk. It calls ready, which may be nil, when
+// nothing is left to do but to show the item, and does not show it if that is an
+// error. The folder is not locked meanwhile.
+func (v *Vault) Put(index uint64, write func(io.Writer) error, ready func() error) error {
 	s, err := v.State()
 	switch {
 	case err != nil:
@@ -254,17 +250,18 @@ func (v *Vault) Put(index uint64, write func(io.Writer) error) error {
 		return fmt.Errorf("item %d: %w", index, errMade)
 	}
 	defer release()
-	return v.seal(itemFile(index), index, write)
+	return v.seal(itemFile(index), index, write, ready)
 }
 
-// Read hands an item to parse, which must read all of it. An error of Read means
-// that the item is of no use; nothing of what parse read may be used before
-// [Vault.Take].
-func (v *Vault) Read(index uint64, parse func(io.Reader) error) error {
-	if err := v.open(itemFile(index), index, parse); err != nil {
-		return fmt.Errorf("item %d: %w", index, err)
+// Open begins to read an item. Nothing of it may be used before [Vault.Take],
+// after which it still can be read. An error, of Open or of a reader, means that
+// the item is of no use.
+func (v *Vault) Open(index uint64) (*Item, error) {
+	it, err := v.openFile(itemFile(index), index)
+	if err != nil {
+		return nil, fmt.Errorf("item %d: %w", index, err)
 	}
-	return nil
+	return it, nil
 }
 
 // Hold keeps an item from other sessions of this process until release is

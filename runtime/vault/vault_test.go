@@ -36,17 +36,18 @@ func put(t testing.TB, v *Vault, index uint64, b byte, n int) {
 	if err := v.Put(index, func(w io.Writer) error {
 		_, err := w.Write(bytes.Repeat([]byte{b}, n))
 		return err
-	}); err != nil {
+	}, nil); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func read(v *Vault, index uint64) (data []byte, err error) {
-	err = v.Read(index, func(r io.Reader) error {
-		data, err = io.ReadAll(r)
-		return err
-	})
-	return data, err
+func read(v *Vault, index uint64) ([]byte, error) {
+	it, err := v.Open(index)
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	return io.ReadAll(it.Section(0, it.Size()))
 }
 
 func state(t testing.TB, v *Vault) State {
@@ -87,7 +88,7 @@ func TestEachOnce(t *testing.T) {
 			if _, err := read(v, index); err == nil {
 				t.Errorf("item %d is read after it was taken", index)
 			}
-			if v.Begin(index) == nil || v.Put(index, func(io.Writer) error { return nil }) == nil {
+			if v.Begin(index) == nil || v.Put(index, func(io.Writer) error { return nil }, nil) == nil {
 				t.Errorf("item %d is made anew", index)
 			}
 		}
@@ -248,7 +249,10 @@ func TestCrash(t *testing.T) {
 	if err := v.Put(1, func(w io.Writer) error {
 		w.Write(make([]byte, 3*pieceLen))
 		return broken
-	}); !errors.Is(err, broken) {
+	}, nil); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	if err := v.Put(1, func(io.Writer) error { return nil }, func() error { return broken }); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 	left := filepath.Join(dir, "."+itemFile(1)+".1234"+partSuffix) // of a process that was killed
