@@ -174,7 +174,9 @@ func (q *quantizer) convert(v *ir.Value, l, f int) *ir.Value {
 	}
 	s := q.span[v]
 	if q.share[v] {
-		low := q.set(q.b.Op1("fx.add_const", v.Name, ir.A("value", -half), v), s.plus(-half))
+		less := s.plus(-half)
+		less.most = max(less.most, half) // of the least share
+		low := q.set(q.b.Op1("fx.add_const", v.Name, ir.A("value", -half), v), less)
 		return q.set(q.b.Op1("fx.add_const", v.Name, ir.A("value", half), q.convert(low, l, f)), s)
 	}
 	attrs := ir.A("range", []float64{-s.most, s.most}, "bound", s.rests())
