@@ -95,3 +95,22 @@ func TestFamilies(t *testing.T) {
 		})
 	}
 }
+
+// TestRanges compiles small models of long inputs on each kind of range: attention is
+// spread thin there, and no share of it may be near one.
+func TestRanges(t *testing.T) {
+	for _, name := range []string{"bert/tiny", "sentence/tiny"} {
+		for _, mode := range []passes.Range{passes.Proved, passes.Clamped, passes.Calibrated} {
+			t.Run(name+" "+string(mode), func(t *testing.T) {
+				t.Parallel()
+				m := modeltest.Open(t, name, frontend.Set{"seq": int64(128), "positions": int64(128)})
+				rng := rand.New(rand.NewPCG(1, 2))
+				examples := []passes.Example{modeltest.Input(rng, m.Module), modeltest.Input(rng, m.Module)}
+				plan := m.Compile(t, examples, passes.Options{Range: mode, Parts: 2})
+				if mode != passes.Calibrated {
+					checkDomains(t, plan)
+				}
+			})
+		}
+	}
+}
