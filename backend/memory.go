@@ -28,9 +28,12 @@ func (a *Account) Memory() int64 {
 			ahead += 8 * w.Ahead[cost.Zero]
 		}
 		held := o.Cost.Bytes() + o.Cost.AheadC2S + o.Cost.AheadS2C
-		if o.Op.Name == "he.matmul" { // a residue of every coefficient of every row
-			held += 8 * (w.Client[cost.MAC] + w.Ahead[cost.MAC]) / int64(o.Op.X(0).Type.Last())
-		} else {
+		switch o.Op.Name {
+		case "he.matmul": // a residue of every coefficient of every sum
+			if l, err := cost.LinearOf(o.Op); err == nil {
+				held += 8 * (w.Client[cost.MAC] + w.Ahead[cost.MAC]) / int64(l.Ciphertexts())
+			}
+		default:
 			held += 8 * (w.Client[cost.Unpack] + w.Client[cost.Expand])
 		}
 		largest = max(largest, held)

@@ -6,7 +6,7 @@ import (
 )
 
 // The formulas below follow the protocols of runtime/he and are exact in bytes and depth. HEMul counts integer multiples of
-// a stored row as well as products of polynomials.
+// a ciphertext as well as products of polynomials.
 
 // saltBytes begins every section and every message of inputs.
 const saltBytes = 32
@@ -26,8 +26,11 @@ func MatMulCost(set string, m, k, n, t, width int, d rlweparams.Drops) (Cost, er
 		return Cost{}, err
 	}
 	c := Cost{Chain: toServer, Setup: saltBytes, HEEnc: int64(l.Responses()), HEDec: int64(l.Responses())}
-	c.HEMul = int64(m) * int64(k) * int64(l.Blocks()) * int64(s.Limbs())
-	limbs, rows := int64(s.Limbs()), int64(k)
+	limbs, rows, factors := int64(s.Limbs()), int64(l.Ciphertexts()), l.Groups()
+	if l.Classes() == 1 {
+		factors = m
+	}
+	c.HEMul = int64(factors) * rows * int64(l.Blocks()) * limbs
 	var client, server, setup Counts
 	for b := range l.Blocks() {
 		stored := int64(l.Stored(b).Len)
@@ -35,12 +38,6 @@ func MatMulCost(set string, m, k, n, t, width int, d rlweparams.Drops) (Cost, er
 		client[Unpack] += limbs * rows * stored
 		client[Expand] += limbs * rows * int64(s.N())
 		setup[Encrypt] += limbs * rows * (stored + int64(s.N()))
-		products := int64(m)
-		if l.Transforms() {
-			products = rows // the ciphertexts, read
-			client[ntt(s)] += limbs * int64(s.N()) * (2*rows + int64(l.Groups())*(rows+2))
-		}
-		client[MAC] += limbs * rows * products * (stored + int64(s.N()))
 		for g := range l.Groups() {
 			sent := l.GroupRows(g).Len * l.Block(b).Len
 			c.C2S += int64(s.ResponseBytes(sent, d.C0, d.C1))
@@ -48,8 +45,11 @@ func MatMulCost(set string, m, k, n, t, width int, d rlweparams.Drops) (Cost, er
 			server[Open] += int64(s.N() + sent)
 		}
 	}
+	products, levels := l.Work(l.Classes())
+	client[MAC] += limbs * products
+	client[ntt(s)] += limbs * levels / int64(s.LogN)
 	c.Work = inTurn(client, server, c.C2S)
-	c.Work.Server[Product] = int64(m) * rows * int64(n) // while the client works
+	c.Work.Server[Product] = int64(m) * int64(k) * int64(n) // while the client works
 	c.Work.Ahead[Zero] = zeros(s, l.Responses(), width)
 	c.Work.Setup = setup
 	return c, nil

@@ -169,6 +169,17 @@ func heMatmul(o *ir.Op) (Cost, error) {
 	return c, err
 }
 
+// LinearOf is the layout of a product with an encrypted weight.
+func LinearOf(o *ir.Op) (packing.Linear, error) {
+	s, err := rlweparams.Lookup(o.Attrs.Ident("set", ""))
+	if err != nil {
+		return packing.Linear{}, err
+	}
+	x := arg(o, 0)
+	l := packing.Linear{N: s.N(), M: x.NumElems() / x.Last(), K: x.Last(), Cols: arg(o, 1).Last(), T: o.Attrs.Int("tile", 1)}
+	return l, l.Check()
+}
+
 // ProductOf is the shape of a product of two shared matrices, and how many.
 func ProductOf(o *ir.Op) (p packing.Product, batch int) {
 	a, b := arg(o, 0), arg(o, 1)

@@ -78,7 +78,7 @@ func MatMulDrops(set rlweparams.Set, m, k, n, t, width, drop int, reuse float64)
 	l := packing.Linear{N: set.N(), M: m, K: k, Cols: n, T: t}
 	stored := 0
 	for b := range l.Blocks() {
-		stored += k * l.Stored(b).Len
+		stored += l.Ciphertexts() * l.Stored(b).Len
 	}
 	return set.StoredDrops(func(d rlweparams.Drops) rlweparams.Noise { return set.MatMulNoise(k, t, width, d) }, rlweparams.DropSizes{
 		Limbs: set.Limbs(), Stored: float64(stored) / reuse,

@@ -92,7 +92,7 @@ func benchGemm(o benchOptions) (*kernelResult, error) {
 		for j := range rows[i] {
 			rows[i][j] = rng.Uint64N(mod.Q)
 		}
-		panels.SetRow(i, rows[i])
+		panels.SetRow(i, 0, rows[i])
 	}
 	scalars := kernel.NewScalars(x, m, k, k, mod)
 	var dst *kernel.Residues
@@ -103,7 +103,8 @@ func benchGemm(o benchOptions) (*kernelResult, error) {
 		var wg sync.WaitGroup
 		for p := range procs {
 			wg.Go(func() {
-				kernel.MulAdd(dst, scalars, panels, p*panels.Count()/procs, (p+1)*panels.Count()/procs, mod)
+				from, to := p*panels.Count()/procs*8, (p+1)*panels.Count()/procs*8
+				kernel.MulAdd(dst.Columns(from, to-from), scalars, panels.Columns(from, to-from), mod)
 			})
 		}
 		wg.Wait()

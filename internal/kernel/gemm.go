@@ -84,8 +84,8 @@ func NewScalars(x []int64, m, k, stride int, q Modulus) *Scalars {
 			case avx512: // in form of 2^104
 				hi, lo := bits.Mul64(r, more)
 				r = q.Reduce(hi, lo)
-			case avx2: // a double of magnitude up to q/2
-				c := int64(r) - int64(q.Q&-((q.Q/2-r)>>63))
+			case avx2:
+				c := q.centred(r)
 				s.sums[i] += c
 				r = math.Float64bits(float64(c))
 			}
@@ -94,6 +94,9 @@ func NewScalars(x []int64, m, k, stride int, q Modulus) *Scalars {
 	}
 	return s
 }
+
+// centred is the number of magnitude up to q/2 that is r modulo q.
+func (m Modulus) centred(r uint64) int64 { return int64(r) - int64(m.Q&-((m.Q/2-r)>>63)) }
 
 // Panels holds a k×cols matrix of residues for [MulAdd]: groups of eight columns, each contiguous over the rows, the last
 // filled with zeros.
@@ -110,12 +113,13 @@ func NewPanels(k, cols int) *Panels {
 // Count is the number of panels.
 func (p *Panels) Count() int { return padded(p.Cols) / lanes }
 
-// SetRow writes row k. Calls for different rows may run at the same time.
-func (p *Panels) SetRow(k int, row []uint64) {
-	if k >= p.K || len(row) != p.Cols {
-		panic(fmt.Sprintf("kernel: internal error: row %d of %d elements, panels %d×%d", k, len(row), p.K, p.Cols))
+// SetRow writes a part of row k: to column col, a multiple of 8, and on. Calls for different rows may run at the same
+// time.
+func (p *Panels) SetRow(k, col int, row []uint64) {
+	if k >= p.K || col%lanes != 0 || col < 0 || col+len(row) > p.Cols {
+		panic(fmt.Sprintf("kernel: internal error: %d elements from column %d of row %d, panels %d×%d", len(row), col, k, p.K, p.Cols))
 	}
-	at := k * lanes
+	at := (col/lanes*p.K + k) * lanes
 	for ; len(row) >= lanes; row = row[lanes:] {
 		d, v := (*[lanes]uint64)(p.data[at:]), (*[lanes]uint64)(row)
 		// Written out, or the compiler calls memmove.
@@ -163,18 +167,17 @@ func (m Modulus) MaxInner() int {
 	return int(q)
 }
 
-// MulAdd adds x·p mod q to dst for the panels from..to of p: dst[m][cols] ← dst + x[m][k]·p[k][cols]. Calls on disjoint
-// ranges of panels may run at the same time. x and p must agree on k, at most q.MaxInner(), and x must have been packed
-// for q.
-func MulAdd(dst *Residues, x *Scalars, p *Panels, from, to int, q Modulus) {
-	if x.K != p.K || p.K > q.MaxInner() || dst.M != x.M || dst.Cols != p.Cols || from < 0 || to > p.Count() {
+// MulAdd adds x·p mod q to dst[m][cols] ← dst + x[m][k]·p[k][cols]. Calls on disjoint columns may run at the same time.
+// x and p must agree on k, at most q.MaxInner(), and x must have been packed for q.
+func MulAdd(dst *Residues, x *Scalars, p *Panels, q Modulus) {
+	if x.K != p.K || p.K > q.MaxInner() || dst.M != x.M || dst.Cols != p.Cols {
 		panic(fmt.Sprintf("kernel: internal error: scalars %d×%d, panels %d×%d, residues %d×%d", x.M, x.K, p.K, p.Cols, dst.M, dst.Cols))
 	}
 	if p.K == 0 {
 		return
 	}
 	size := p.K * lanes
-	for c := from; c < to; c++ {
+	for c := range p.Count() {
 		panel := p.data[c*size : (c+1)*size]
 		for i := 0; i < x.M; i += lanes {
 			xs := x.data[i*p.K : i*p.K+size]

@@ -66,7 +66,7 @@ func compare(t *testing.T, r *rand.Rand, q uint64, m, k, cols int, extreme bool)
 				c[b][j] = q - 1
 			}
 		}
-		p.SetRow(b, c[b])
+		p.SetRow(b, 0, c[b])
 	}
 	start := make([]uint64, m*cols)
 	for i := range start {
@@ -80,9 +80,9 @@ func compare(t *testing.T, r *rand.Rand, q uint64, m, k, cols int, extreme bool)
 			copy(got.Row(i), start[i*cols:])
 		}
 		xs := NewScalars(x, m, k, k+3, mod)
-		half := p.Count() / 2
-		MulAdd(got, xs, p, 0, half, mod)
-		MulAdd(got, xs, p, half, p.Count(), mod)
+		half := p.Count() / 2 * lanes
+		MulAdd(got.Columns(0, half), xs, p.Columns(0, half), mod)
+		MulAdd(got.Columns(half, cols-half), xs, p.Columns(half, cols-half), mod)
 		for i := range m {
 			for j, v := range got.Row(i) {
 				if v != want[i*cols+j] {
@@ -136,7 +136,7 @@ func BenchmarkMulAdd(b *testing.B) {
 		xs := NewScalars(x, m, k, k, mod)
 		dst := NewResidues(m, cols)
 		for b.Loop() {
-			MulAdd(dst, xs, p, 0, p.Count(), mod)
+			MulAdd(dst, xs, p, mod)
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(m*k*cols), "ns/mac")
 	})

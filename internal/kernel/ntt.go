@@ -35,53 +35,8 @@ func NewNTT(q uint64, n int) *NTT {
 	if best >= avx512 {
 		t.lanes = 8
 	}
-	mul := func(a, b uint64) uint64 {
-		hi, lo := bits.Mul64(a, b)
-		_, r := bits.Div64(hi, lo, q)
-		return r
-	}
-	pow := func(a, e uint64) uint64 {
-		r := uint64(1)
-		for ; e > 0; e >>= 1 {
-			if e&1 == 1 {
-				r = mul(r, a)
-			}
-			a = mul(a, a)
-		}
-		return r
-	}
-	psi := uint64(0)
-	for g := uint64(2); psi == 0; g++ {
-		if c := pow(g, (q-1)/uint64(2*n)); pow(c, uint64(n)) == q-1 {
-			psi = c
-		}
-	}
-	back := pow(psi, q-2)
-	logn := bits.Len(uint(n)) - 1
-	// roots[i] is a root to the power of i's bits in reverse.
-	roots := func(r uint64) []uint64 {
-		out := make([]uint64, n)
-		p := uint64(1)
-		for i := range n {
-			out[bits.Reverse32(uint32(i))>>(32-logn)] = p
-			p = mul(p, r)
-		}
-		return out
-	}
-	r52 := uint64(1<<52) % q
-	// root is how kernels want w: in Montgomery form, with its quotient by q mod 2^52, or as a double of magnitude up to
-	// q/2.
-	root := func(w uint64) []uint64 {
-		if t.lanes == 8 {
-			m := mul(w, r52)
-			return []uint64{m, m * t.inv & (1<<52 - 1)}
-		}
-		if w > q/2 {
-			return []uint64{math.Float64bits(-float64(q - w))}
-		}
-		return []uint64{math.Float64bits(float64(w))}
-	}
-	f, b := roots(psi), roots(back)
+	f, b := roots(q, n)
+	root := func(w uint64) []uint64 { return rootOf(w, q, best) }
 	for m := 1; m <= n/(2*t.lanes); m *= 2 {
 		for i := range m {
 			t.fwd = append(t.fwd, root(f[m+i])...)
@@ -108,8 +63,8 @@ func NewNTT(q uint64, n int) *NTT {
 		return out
 	}
 	t.fwdLast, t.bwdLast = last(f), last(b)
-	t.scale = root(pow(uint64(n), q-2))
-	t.form = root(r52)
+	t.scale = root(powMod(uint64(n), q-2, q))
+	t.form = root(1 << 52 % q)
 	return t
 }
 
@@ -193,4 +148,61 @@ func (t *NTT) MulAdd(dst, a, b []uint64) {
 	} else {
 		nttMulAddDoubles(d, x, y, t.n/4, t.qf, t.qinv)
 	}
+}
+
+// roots returns a primitive 2n-th root of unity modulo q, which is 1 modulo 2n, to the power of i's bits in reverse, for
+// every i below n, and its inverse likewise.
+func roots(q uint64, n int) (forward, backward []uint64) {
+	psi := uint64(0)
+	for g := uint64(2); psi == 0; g++ {
+		if c := powMod(g, (q-1)/uint64(2*n), q); powMod(c, uint64(n), q) == q-1 {
+			psi = c
+		}
+	}
+	logn := bits.Len(uint(n)) - 1
+	powers := func(r uint64) []uint64 {
+		out := make([]uint64, n)
+		p := uint64(1)
+		for i := range n {
+			out[bits.Reverse32(uint32(i))>>(32-logn)] = p
+			p = mulMod(p, r, q)
+		}
+		return out
+	}
+	return powers(psi), powers(powMod(psi, q-2, q))
+}
+
+// rootOf is how the butterflies of a level want a root w: in Montgomery form, at level avx512 with its quotient by q mod
+// 2^52, or as a double of magnitude up to q/2.
+func rootOf(w, q uint64, l level) []uint64 {
+	switch l {
+	case avx512:
+		m := mulMod(w, 1<<52%q, q)
+		return []uint64{m, m * NewModulus(q).inv & (1<<52 - 1)}
+	case avx2:
+		if w > q/2 {
+			return []uint64{math.Float64bits(-float64(q - w))}
+		}
+		return []uint64{math.Float64bits(float64(w))}
+	}
+	return []uint64{NewModulus(q).Mont(w)}
+}
+
+// mulMod is a·b mod q for public a, b below q.
+func mulMod(a, b, q uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	_, r := bits.Div64(hi, lo, q)
+	return r
+}
+
+// powMod is a^e mod q for public a below q.
+func powMod(a, e, q uint64) uint64 {
+	r := uint64(1)
+	for ; e > 0; e >>= 1 {
+		if e&1 == 1 {
+			r = mulMod(r, a, q)
+		}
+		a = mulMod(a, a, q)
+	}
+	return r
 }

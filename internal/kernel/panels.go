@@ -10,6 +10,19 @@ func (p *Panels) Resize(k, cols int) *Panels {
 	return &Panels{K: k, Cols: cols, data: p.data[:padded(cols)*k]}
 }
 
+// Columns returns the columns from, from+1, ..., from+cols-1 of p, in the same memory; from is a multiple of 8.
+func (p *Panels) Columns(from, cols int) *Panels {
+	p.part(0, from, padded(cols))
+	return &Panels{K: p.K, Cols: cols, data: p.data[from*p.K:][:padded(cols)*p.K]}
+}
+
+// Clear writes zeros to a part of row k: to column col, a multiple of 8, and on, n, a multiple of 8.
+func (p *Panels) Clear(k, col, n int) {
+	for g := range p.part(k, col, n) {
+		clear(p.data[((col/lanes+g)*p.K+k)*lanes:][:lanes])
+	}
+}
+
 // Columns returns the columns from, from+1, ..., from+cols-1 of r, in the same memory; from is a multiple of 8.
 func (r *Residues) Columns(from, cols int) *Residues {
 	if from%lanes != 0 || from < 0 || cols < 0 || from+padded(cols) > r.stride {
@@ -107,7 +120,7 @@ func (p *Panels) SetStored(k, col, n int, lo, high []byte, s *Stored, i int) boo
 
 // part checks that n elements from column col on are inside row k, and returns their number of groups of eight.
 func (p *Panels) part(k, col, n int) int {
-	if k < 0 || k >= p.K || col%lanes != 0 || n%lanes != 0 || col < 0 || n < 0 || col+n > padded(p.Cols) {
+	if k < 0 || k >= p.K && p.K > 0 || col%lanes != 0 || n%lanes != 0 || col < 0 || n < 0 || col+n > padded(p.Cols) {
 		panic("kernel: internal error: part of a row outside the panels")
 	}
 	return n / lanes

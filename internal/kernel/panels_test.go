@@ -35,7 +35,7 @@ func TestSetStream(t *testing.T) {
 				for j := range row {
 					row[j] = binary.LittleEndian.Uint64(stream[8*(from+j):]) & mask
 				}
-				want.SetRow(k, row)
+				want.SetRow(k, 0, row)
 				var w Words
 				w.Set(&key)
 				for _, c := range [][2]int{{64, 128}, {0, 64}} {
@@ -97,7 +97,7 @@ func TestSetStored(t *testing.T) {
 			}
 			for i := range qs {
 				p, w := NewPanels(3, n), NewPanels(3, n)
-				w.SetRow(1, want[i])
+				w.SetRow(1, 0, want[i])
 				for _, c := range [][2]int{{8, 16}, {0, 8}} {
 					if !p.SetStored(1, c[0], c[1], low[8*c[0]:], high[c[0]/8*s.High:], s, i) {
 						t.Fatalf("drop %d: refused numbers below the limit", drop)

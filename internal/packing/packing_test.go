@@ -156,6 +156,96 @@ func TestLinearStored(t *testing.T) {
 	}
 }
 
+// TestLinearStack: with several rows of W in a ciphertext, products of generic matrices are where At says, what they read
+// of the first polynomial is what Stored says, and there is no room for one row more.
+func TestLinearStack(t *testing.T) {
+	const n = 512
+	for _, c := range []struct{ m, k, cols, t, stack int }{
+		{3, 20, 64, 1, 8}, {3, 20, 64, 2, 4}, {5, 7, 64, 3, 2}, {5, 7, 64, 5, 1}, {9, 5, 64, 8, 1}, {2, 5, 128, 1, 4}, {4, 9, 128, 2, 2},
+		{2, 3, 192, 1, 2}, {2, 3, 192, 2, 1}, {1, 3, 320, 1, 1}, {2, 3, 64, 1, 3}, {2, 9, 72, 1, 1}, {2, 3, 1024, 1, 1},
+	} {
+		l := Linear{N: n, M: c.m, K: c.k, Cols: c.cols, T: c.t}
+		if err := l.Check(); err != nil {
+			t.Fatal(err)
+		}
+		s := l.Stack()
+		if s != c.stack || s > 1 && s < l.K && (s+1)*c.t*c.cols <= n {
+			t.Errorf("%+v: %d rows in a ciphertext, want %d", l, s, c.stack)
+		}
+		if s == 1 {
+			continue
+		}
+		x := func(i, b int) int64 { return int64(1 + i*31 + b*7 + i*b%5) }
+		w := func(b, j int) int64 { return int64(-3 + b*13 + j*5 - b*j%7) }
+		need := map[int]bool{}
+		for g := range l.Groups() {
+			rows := l.GroupRows(g)
+			sum := make([]int64, n)
+			for r := range l.Ciphertexts() {
+				factor, message := make([]int64, n), make([]int64, n)
+				for b := r * s; b < min((r+1)*s, l.K); b++ {
+					for j := range c.cols {
+						message[(b-r*s)*c.cols+j] = w(b, j)
+					}
+					for i := range rows.Len {
+						shift := (i*s - (b - r*s)) * c.cols
+						if shift < 0 {
+							factor[shift+n] = -x(rows.Start+i, b)
+						} else {
+							factor[shift] = x(rows.Start+i, b)
+						}
+						for _, at := range l.At(0, rows.Len) {
+							need[((at-shift)%n+n)%n] = true
+						}
+					}
+				}
+				for i, v := range negacyclic(factor, message) {
+					sum[i] += v
+				}
+			}
+			at := l.At(0, rows.Len)
+			for i := range rows.Len {
+				for j := range c.cols {
+					want := int64(0)
+					for b := range l.K {
+						want += x(rows.Start+i, b) * w(b, j)
+					}
+					if got := sum[at[i*c.cols+j]]; got != want {
+						t.Fatalf("%+v: [%d][%d] is %d, want %d", l, rows.Start+i, j, got, want)
+					}
+				}
+			}
+		}
+		st := l.Stored(0)
+		for i := range n {
+			if in := (i-st.Start+n)%n < st.Len; need[i] && !in || in && !need[i] && st.Len < n && l.M >= l.T && l.K >= s {
+				t.Fatalf("%+v: coefficient %d stored %v, needed %v", l, i, in, need[i])
+			}
+		}
+	}
+}
+
+// TestClasses: rows of a single ciphertext row are multiplied one by one, stacked ones never, and many rows of few columns by
+// transforms.
+func TestClasses(t *testing.T) {
+	for _, c := range []struct {
+		l    Linear
+		want int
+	}{
+		{Linear{N: 4096, M: 64, K: 768, Cols: 2304, T: 1}, 1},
+		{Linear{N: 4096, M: 64, K: 768, Cols: 768, T: 1}, 16},
+		{Linear{N: 4096, M: 1, K: 768, Cols: 768, T: 1}, 16},
+		{Linear{N: 4096, M: 64, K: 384, Cols: 384, T: 10}, 32},
+		{Linear{N: 4096, M: 2, K: 384, Cols: 384, T: 6}, 1}, // too few rows to be worth the levels
+		{Linear{N: 4096, M: 64, K: 100, Cols: 100, T: 2}, 1},
+		{Linear{N: 4096, M: 1500, K: 2, Cols: 4, T: 1024}, 4096},
+	} {
+		if got := c.l.Classes(); got != c.want {
+			t.Errorf("%+v: %d classes, want %d", c.l, got, c.want)
+		}
+	}
+}
+
 func TestRows(t *testing.T) {
 	for count := 1; count < 20; count++ {
 		for cols := 1; cols <= 16; cols++ {

@@ -21,14 +21,16 @@ import (
 //	[Y]_A ← MatMul([X]_A, W)        X[M][K], W[K][N], Y = X·W mod 2^Width
 //
 // The client's share X_c and the ciphertexts c_b of W's rows give, for every row i of X, Σ_b X_c[i][b]·c_b: integers times
-// ciphertexts, no transform. T rows share a response, row t multiplied by X^(t·n). The server decrypts X_c·W - R and adds
-// X_s·W.
+// ciphertexts. T rows share a response, row t multiplied by X^(t·n), and where columns are few S rows of W share a
+// ciphertext: a response is then a sum of ciphertexts times polynomials, laid out as [packing.Linear] says. It is computed
+// row by row, or in classes of the ring (matmul_split.go), or by transforms (matmul_transform.go), whichever is less work;
+// the result is the same modulo every prime. The server decrypts X_c·W - R and adds X_s·W.
 //
 //	Client (X_c, artefact)                      Server (key, X_s, W)
 //	finish (response.go): share R     ─────▶    open, add X_s·W
 //
 // Error: |Y - X·W| ≤ internal/rlweparams.MatMulNoise(...).MaxUlp. Cost: backend/cost, MatMul.
-// Reference: Nimbus, section 3.2 and Algorithm 1, with the shifts by multiples of n.
+// Reference: Nimbus, section 3.2 and Algorithm 1, with the shifts by multiples of n; packing.Linear, and the classes our own.
 type MatMul struct {
 	Set     string // parameter set
 	M, K, N int    // rows of X, inner dimension, columns of W
@@ -45,7 +47,8 @@ func (m MatMul) Drops() rlweparams.Drops {
 	return rlweparams.Drops{Stored: m.DropStored, C0: m.DropC0, C1: m.DropC1}
 }
 
-// blockRows and blockCols are how many stored rows, and how many coefficients of each, are expanded at a time.
+// blockRows and blockCols are how many stored rows, and how many coefficients of each, are expanded at a time; fewer rows
+// of more coefficients.
 const blockRows, blockCols = 256, 512
 
 // batch is how many responses travel in one message.
@@ -81,6 +84,7 @@ func (m MatMul) setup() (*linear, error) {
 	if err := l.lay.Check(); err != nil {
 		return nil, fmt.Errorf("%v: %w", m, err)
 	}
+	l.stack, l.classes = l.lay.Stack(), l.lay.Classes()
 	return l, nil
 }
 
@@ -100,22 +104,21 @@ func (p *params) checkWidth(width, limit, drop0, drop1 int) error {
 // linear is a checked MatMul.
 type linear struct {
 	MatMul
-	p    *params
-	lay  packing.Linear
-	draw draws
+	p       *params
+	lay     packing.Linear
+	stack   int // rows of W in a ciphertext
+	classes int // see [packing.Linear.Classes]
+	draw    draws
 	// narrow makes tests store too little on purpose.
 	narrow bool
 }
 
 func (m *linear) stored(b int) packing.Span {
 	if m.narrow {
-		return packing.Span{Start: 0, Len: m.lay.Block(b).Len}
+		return packing.Span{Start: 0, Len: m.stack * m.lay.Block(b).Len}
 	}
 	return m.lay.Stored(b)
 }
-
-// second is the column of an accumulated row where the second polynomial begins.
-func (m *linear) second(b int) int { return (m.stored(b).Len + 7) / 8 * 8 }
 
 // Client runs the client's part: sec is the weight's section, pk the server's key of the set, x its share of X, M×K. It
 // returns its share of Y, M×N. rng must be fresh for this call.
@@ -158,36 +161,77 @@ func (m *linear) client(conn transport.Conn, sec artifact.Section, pk *PublicKey
 	return y, nil
 }
 
-// accumulate returns X_c times the ciphertexts of column block b: for each limb the rows of X, each with the stored
-// coefficients of the first polynomial and, from column [linear.second] on, all of the second. It takes blockRows rows
-// and a stretch of columns at a time, so that what is expanded stays in the cache until it is multiplied. Between
+// A factor multiplies ciphertexts from the left: the matrix X_c, or in each class of the ring a matrix of its own.
+type factor struct {
+	rows    int
+	scalars func(r0, r, limb int) []*kernel.Scalars // for each class, of the ciphertexts r0, ..., r0+r-1
+	splits  []*kernel.Split                         // of each limb; nil if the ring is one class
+}
+
+// integers is the factor x, rows×cols, for as many ciphertexts as columns.
+func (m *linear) integers(x []int64, rows, cols int) factor {
+	return factor{rows: rows, scalars: func(r0, r, limb int) []*kernel.Scalars {
+		return []*kernel.Scalars{kernel.NewScalars(x[r0:], rows, r, cols, m.p.limbs[limb].mod)}
+	}}
+}
+
+// classes is how many classes the ring has.
+func (f factor) classes(m *linear) int {
+	if f.splits == nil {
+		return 1
+	}
+	return m.classes
+}
+
+// first is how many columns of an accumulated row the first polynomial has: the stored coefficients in one class, and
+// otherwise all. second is the column where the second polynomial begins.
+func (m *linear) first(b, classes int) int {
+	if classes > 1 {
+		return m.p.n
+	}
+	return m.stored(b).Len
+}
+
+func (m *linear) second(b, classes int) int { return (m.first(b, classes) + 7) / 8 * 8 }
+
+// accumulate returns f times the ciphertexts of column block b: for each limb the rows, each with the columns of the
+// first polynomial and, from column [linear.second] on, all of the second; with classes, they are in these. It takes some
+// rows and a stretch of columns at a time, so that what is expanded stays in the cache until it is multiplied. Between
 // stretches it flushes conn, which lets others compute whose peer waits.
-func (m *linear) accumulate(conn transport.Conn, rows *matMulRows, b int, xs []int64) ([]*kernel.Residues, error) {
-	p := m.p
+func (m *linear) accumulate(conn transport.Conn, rows *matMulRows, b int, f factor) ([]*kernel.Residues, error) {
+	p, classes := m.p, f.classes(m)
+	size := p.n / classes
 	acc := make([]*kernel.Residues, len(p.limbs))
 	for i := range acc {
 		used, _ := p.accs.Get().(*kernel.Residues)
-		acc[i] = used.Resize(m.M, m.second(b)+p.n)
+		acc[i] = used.Resize(f.rows, m.second(b, classes)+p.n)
 	}
-	stretches, most := rows.stretches(b)
-	free := sync.Pool{New: func() any { return kernel.NewPanels(min(blockRows, m.K), most) }}
-	gens := make([]rowStream, min(blockRows, m.K))
-	for k0 := 0; k0 < m.K; k0 += blockRows {
-		k := min(blockRows, m.K-k0)
+	stretches, most := rows.stretches(b, classes)
+	cts := m.lay.Ciphertexts()
+	step := min(cts, blockRows, max(blockRows*blockCols/most, blockRows/16))
+	free := sync.Pool{New: func() any { return kernel.NewPanels(step, most) }}
+	gens := make([]rowStream, step)
+	for r0 := 0; r0 < cts; r0 += step {
+		r := min(step, cts-r0)
 		for i := range p.limbs {
 			l := &p.limbs[i]
-			scalars := kernel.NewScalars(xs[k0:], m.M, k, m.K, l.mod)
-			rows.streams(gens[:k], b, k0, i)
+			scalars := f.scalars(r0, r, i)
+			rows.streams(gens[:r], b, r0, i)
 			for some := range slices.Chunk(stretches, goruntime.GOMAXPROCS(0)) {
 				err := parallel(len(some), func(j int) error {
 					s := some[j]
 					buf := free.Get().(*kernel.Panels)
 					defer free.Put(buf)
-					panels := buf.Resize(k, s.Len)
-					if err := rows.fill(panels, b, k0, i, s, gens); err != nil {
+					panels := buf.Resize(r, classes*s.Len)
+					if err := rows.fill(panels, b, r0, i, s, gens); err != nil {
 						return err
 					}
-					kernel.MulAdd(acc[i].Columns(s.Start, s.Len), scalars, panels, 0, panels.Count(), l.mod)
+					if f.splits != nil {
+						f.splits[i].Forward(panels)
+					}
+					for c, x := range scalars {
+						kernel.MulAdd(acc[i].Columns(s.column(c*size), s.Len), x, panels.Columns(c*s.Len, s.Len), l.mod)
+					}
 					return nil
 				})
 				if err != nil {
@@ -206,20 +250,23 @@ func (m *linear) accumulate(conn transport.Conn, rows *matMulRows, b int, xs []i
 // polynomial and all of the second, to be given back.
 type multiplier = func(rows packing.Span) (acc0, acc1 poly)
 
-// multiplier multiplies X_c into block b, row by row or by transforms. release ends its use.
+// multiplier multiplies X_c into block b. release ends its use.
 func (m *linear) multiplier(conn transport.Conn, rows *matMulRows, b int, xs []int64) (multiply multiplier, release func(), err error) {
-	if m.lay.Transforms() {
+	switch m.classes {
+	case 1:
+		acc, err := m.accumulate(conn, rows, b, m.integers(xs, m.M, m.K))
+		return func(group packing.Span) (acc0, acc1 poly) { return m.pack(acc, b, group) }, func() { m.p.release(acc) }, err
+	case m.p.n:
 		multiply, err = m.transformed(conn, rows, b, xs)
 		return multiply, func() {}, err
 	}
-	acc, err := m.accumulate(conn, rows, b, xs)
-	return func(group packing.Span) (acc0, acc1 poly) { return m.pack(acc, b, group) }, func() { m.p.release(acc) }, err
+	return m.split(conn, rows, b, xs)
 }
 
 // respond finishes and sends the responses of block b, and writes the client's share to y.
 func (m *linear) respond(conn transport.Conn, resp *responder, b int, multiply multiplier, y []uint64, each []ticket) error {
 	groups := m.lay.Groups()
-	blk := m.lay.Block(b)
+	blk, at := m.lay.Block(b), m.lay.At(b, m.T)
 	for g0 := 0; g0 < groups; g0 += batch {
 		g1 := min(g0+batch, groups)
 		msgs := make([][]byte, g1-g0)
@@ -228,7 +275,7 @@ func (m *linear) respond(conn transport.Conn, resp *responder, b int, multiply m
 			rows := m.lay.GroupRows(g)
 			acc0, acc1 := multiply(rows)
 			out := make([]uint64, rows.Len*blk.Len)
-			msgs[i] = resp.finish(make([]byte, 0, resp.bytes(len(out))), out, acc0, acc1, positions(len(out)), each[g])
+			msgs[i] = resp.finish(make([]byte, 0, resp.bytes(len(out))), out, acc0, acc1, at[:len(out)], each[g])
 			m.p.give(acc0, acc1)
 			for t := range rows.Len {
 				copy(y[(rows.Start+t)*m.N+blk.Start:], out[t*blk.Len:(t+1)*blk.Len])
@@ -253,7 +300,7 @@ func (m *linear) pack(acc []*kernel.Residues, b int, rows packing.Span) (acc0, a
 		acc0[i] = acc0[i][:rows.Len*n]
 		for t := range rows.Len {
 			row := acc[i].Row(rows.Start + t)
-			c0, c1 := row[:st.Len], row[m.second(b):]
+			c0, c1 := row[:st.Len], row[m.second(b, 1):]
 			shift := t * n
 			d := acc1[i]
 			l.addTo(d[shift:], c1[:p.n-shift])
@@ -312,12 +359,12 @@ func (m MatMul) responses(conn transport.Conn, key *SecretKey) ([]uint64, error)
 	}
 	y := make([]uint64, m.M*m.N)
 	for b := range l.lay.Blocks() {
-		blk := l.lay.Block(b)
+		blk, at := l.lay.Block(b), l.lay.At(b, m.T)
 		bytes := func(g int) int { return l.p.ResponseBytes(l.lay.GroupRows(g).Len*blk.Len, m.DropC0, m.DropC1) }
 		err := recvAll(conn, l.lay.Groups(), bytes, func(g int, msg []byte) error {
 			rows := l.lay.GroupRows(g)
 			out := make([]uint64, rows.Len*blk.Len)
-			if err := key.open(out, msg, positions(len(out)), m.Width, m.DropC0, m.DropC1); err != nil {
+			if err := key.open(out, msg, at[:len(out)], m.Width, m.DropC0, m.DropC1); err != nil {
 				return fmt.Errorf("response %d: %w", g, err)
 			}
 			for t := range rows.Len {

@@ -38,7 +38,7 @@ func (m MatMul) Section(name string) (artifact.SectionInfo, error) {
 	if err != nil {
 		return artifact.SectionInfo{}, err
 	}
-	return artifact.SectionInfo{Name: name, Kind: KindMatMul, Set: m.Set, Rows: l.lay.Blocks() * m.K, Bytes: l.sectionBytes()}, nil
+	return artifact.SectionInfo{Name: name, Kind: KindMatMul, Set: m.Set, Rows: l.lay.Blocks() * l.lay.Ciphertexts(), Bytes: l.sectionBytes()}, nil
 }
 
 func (m *linear) rowBytes(b int) int {
@@ -48,7 +48,7 @@ func (m *linear) rowBytes(b int) int {
 func (m *linear) sectionBytes() int64 {
 	n := int64(saltLen)
 	for b := range m.lay.Blocks() {
-		n += int64(m.K) * int64(m.rowBytes(b))
+		n += int64(m.lay.Ciphertexts()) * int64(m.rowBytes(b))
 	}
 	return n
 }
@@ -76,10 +76,13 @@ func (m *linear) encrypt(out io.Writer, key *SecretKey, id SectionID, w []uint64
 		return err
 	}
 	for b := range m.lay.Blocks() {
-		blk, st := m.lay.Block(b), m.stored(b)
-		err := e.rows(out, m.K, m.rowBytes(b), progress, func(dst []byte, k int, noise *prg.PRG) []byte {
-			msg := w[k*m.N+blk.Start:][:blk.Len]
-			return e.row(dst, msg, b*m.K+k, st.Start, st.Len, m.p.all(), m.DropStored, m.Width, noise)
+		blk, st, cts := m.lay.Block(b), m.stored(b), m.lay.Ciphertexts()
+		err := e.rows(out, cts, m.rowBytes(b), progress, func(dst []byte, r int, noise *prg.PRG) []byte {
+			var msg []uint64
+			for k := r * m.stack; k < min((r+1)*m.stack, m.K); k++ {
+				msg = append(msg, w[k*m.N+blk.Start:][:blk.Len]...)
+			}
+			return e.row(dst, msg, b*cts+r, st.Start, st.Len, m.p.all(), m.DropStored, m.Width, noise)
 		})
 		if err != nil {
 			return fmt.Errorf("%v: %w", m, err)
@@ -171,16 +174,17 @@ type matMulRows struct {
 }
 
 func (m *linear) open(sec artifact.Section) (*matMulRows, error) {
-	if sec.Kind != KindMatMul || sec.Set != m.Set || int64(len(sec.Data)) != m.sectionBytes() {
-		return nil, fmt.Errorf("%v: section %s is %s of set %s with %d bytes, expected %s of set %s with %d; run setup again",
-			m, sec.Name, sec.Kind, sec.Set, len(sec.Data), KindMatMul, m.Set, m.sectionBytes())
+	count := m.lay.Blocks() * m.lay.Ciphertexts()
+	if sec.Kind != KindMatMul || sec.Set != m.Set || sec.Rows != count || int64(len(sec.Data)) != m.sectionBytes() {
+		return nil, fmt.Errorf("%v: section %s is %s of set %s with %d ciphertexts of %d bytes, expected %s of set %s with %d of %d; run setup again",
+			m, sec.Name, sec.Kind, sec.Set, sec.Rows, len(sec.Data), KindMatMul, m.Set, count, m.sectionBytes())
 	}
 	r := &matMulRows{m: m, sec: sec, salt: [saltLen]byte(sec.Data)}
 	at := saltLen
 	for b := range m.lay.Blocks() {
 		n := m.rowBytes(b)
 		r.from, r.size = append(r.from, at), append(r.size, n)
-		at += m.K * n
+		at += m.lay.Ciphertexts() * n
 	}
 	if mod := m.p.all(); m.DropStored > 0 {
 		var qs []kernel.Modulus
@@ -194,29 +198,43 @@ func (m *linear) open(sec artifact.Section) (*matMulRows, error) {
 	return r, nil
 }
 
-// row returns the bytes of row k of block b.
+// row returns the bytes of ciphertext k of block b.
 func (r *matMulRows) row(b, k int) []byte {
 	return r.sec.Data[r.from[b]+k*r.size[b]:][:r.size[b]]
 }
 
-// stretches are the columns of an accumulated row that are expanded at a time, and the largest number of them.
-func (r *matMulRows) stretches(b int) (all []packing.Span, most int) {
+// A stretch is a part of an accumulated row that is expanded at a time: of the polynomial that begins in column base, so
+// many coefficients of each class, from Start on.
+type stretch struct {
+	base int
+	packing.Span
+}
+
+// column is where the coefficients of the class are that begins at coefficient at.
+func (s stretch) column(at int) int { return s.base + at + s.Start }
+
+// stretches are the stretches of a row in so many classes, and the largest number of coefficients of one.
+func (r *matMulRows) stretches(b, classes int) (all []stretch, most int) {
 	m := r.m
-	add := func(from, n, step int) {
+	add := func(base, n, step int) {
 		for at := 0; at < n; at += step {
-			all = append(all, packing.Span{Start: from + at, Len: min(step, n-at)})
-			most = max(most, all[len(all)-1].Len)
+			all = append(all, stretch{base, packing.Span{Start: at, Len: min(step, n-at)}})
+			most = max(most, classes*all[len(all)-1].Len)
 		}
 	}
-	st := m.stored(b)
-	step := st.Len
-	if r.form != nil && st.Len%8 == 0 {
-		step = blockCols
+	cols := max(blockCols/classes, 64) // as streams come
+	first := m.first(b, classes) / classes
+	if r.byColumns(b) {
+		add(0, first, cols)
+	} else {
+		add(0, first, first)
 	}
-	add(0, st.Len, step)
-	add(m.second(b), m.p.n, blockCols)
+	add(m.second(b, classes), m.p.n/classes, cols)
 	return all, most
 }
+
+// byColumns tells whether some of the stored coefficients can be read without the others.
+func (r *matMulRows) byColumns(b int) bool { return r.form != nil && r.m.stored(b).Len%8 == 0 }
 
 // A rowStream is what a limb of the second polynomial of a row is expanded from.
 type rowStream struct {
@@ -228,50 +246,69 @@ type rowStream struct {
 func (r *matMulRows) streams(gens []rowStream, b, k0, i int) {
 	parallel(len(gens), func(j int) error {
 		g := &gens[j]
-		g.seed = publicSeed("matmul", r.sec.KeyID, r.sec.PlanDigest, r.sec.Name, r.salt, b*r.m.K+k0+j, i)
+		g.seed = publicSeed("matmul", r.sec.KeyID, r.sec.PlanDigest, r.sec.Name, r.salt, b*r.m.lay.Ciphertexts()+k0+j, i)
 		key := prg.StreamKey(g.seed)
 		g.words.Set(&key)
 		return nil
 	})
 }
 
-// fill expands a stretch of columns of limb i of rows k0, k0+1, ... of block b, as many as panels has.
-func (r *matMulRows) fill(panels *kernel.Panels, b, k0, i int, cols packing.Span, gens []rowStream) error {
+// fill expands a stretch of limb i of rows k0, k0+1, ... of block b, as many as panels has.
+func (r *matMulRows) fill(panels *kernel.Panels, b, k0, i int, s stretch, gens []rowStream) error {
 	m := r.m
 	l := &m.p.limbs[i]
-	if st := m.stored(b); cols.Start < st.Len {
-		return r.fillStored(panels, b, k0, i, cols)
+	size := m.p.n * s.Len / panels.Cols // of a class
+	if s.base == 0 {
+		return r.fillStored(panels, b, k0, i, s, size)
 	}
-	from := cols.Start - m.second(b)
 	for j := range panels.K {
-		if !panels.SetStream(j, 0, cols.Len, &gens[j].words, from, l.mod) { // some are drawn again
-			all := make([]uint64, m.p.n)
-			expand(gens[j].seed, all, l)
-			panels.SetRow(j, all[from:from+cols.Len])
+		var all []uint64
+		for col := 0; col < panels.Cols; col += s.Len {
+			from := col/s.Len*size + s.Start
+			if panels.SetStream(j, col, s.Len, &gens[j].words, from, l.mod) {
+				continue
+			}
+			if all == nil { // some are drawn again
+				all = make([]uint64, m.p.n)
+				expand(gens[j].seed, all, l)
+			}
+			panels.SetRow(j, col, all[from:from+s.Len])
 		}
 	}
 	return nil
 }
 
-func (r *matMulRows) fillStored(panels *kernel.Panels, b, k0, i int, cols packing.Span) error {
+// fillStored is fill for the first polynomial. What is not stored of it is taken as zero: no coefficient of a response
+// that is sent depends on it.
+func (r *matMulRows) fillStored(panels *kernel.Panels, b, k0, i int, s stretch, size int) error {
 	m := r.m
-	n := m.stored(b).Len
-	row, scratch := []uint64(nil), []uint64(nil)
+	st := m.stored(b)
+	if s.Len == panels.Cols { // one class has the stored ones only
+		st.Start = 0
+	}
 	for j := range panels.K {
 		data := r.row(b, k0+j)
-		if r.form != nil && n%8 == 0 {
-			high := data[8*n+cols.Start/8*r.form.High:]
-			if panels.SetStored(j, 0, cols.Len, data[8*cols.Start:], high, r.form, i) {
+		var row []uint64
+		for col := 0; col < panels.Cols; col += s.Len {
+			from := (col/s.Len*size + s.Start - st.Start + m.p.n) % m.p.n
+			if from >= st.Len {
+				panels.Clear(j, col, s.Len)
 				continue
 			}
+			if r.byColumns(b) {
+				high := data[8*st.Len+from/8*r.form.High:]
+				if panels.SetStored(j, col, s.Len, data[8*from:], high, r.form, i) {
+					continue
+				}
+			}
+			if row == nil {
+				row = make([]uint64, st.Len)
+				if err := m.p.unpackStored(row, make([]uint64, 2*st.Len), data, i, m.p.all(), m.DropStored); err != nil {
+					return fmt.Errorf("row %d: %w", k0+j, err)
+				}
+			}
+			panels.SetRow(j, col, row[from:from+s.Len])
 		}
-		if row == nil {
-			row, scratch = make([]uint64, n), make([]uint64, 2*n)
-		}
-		if err := m.p.unpackStored(row, scratch, data, i, m.p.all(), m.DropStored); err != nil {
-			return fmt.Errorf("row %d: %w", k0+j, err)
-		}
-		panels.SetRow(j, row[cols.Start:cols.Start+cols.Len])
 	}
 	return nil
 }

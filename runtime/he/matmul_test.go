@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"nimbus/internal/kernel"
@@ -14,7 +16,6 @@ import (
 	"nimbus/runtime/artifact"
 	"nimbus/runtime/transport"
 	"nimbus/runtime/transport/transporttest"
-	"slices"
 )
 
 func seeded(s byte) *prg.PRG { return prg.New(prg.Seed{s}) }
@@ -145,6 +146,10 @@ func TestMatMul(t *testing.T) {
 		{Set: "n4096", M: 3, K: 5, N: 37, T: 3, Width: 20, DropStored: 36},
 		{Set: "n4096", M: 3, K: 5, N: 37, T: 1, Width: 20, DropStored: 37},
 		{Set: "n4096", M: 2, K: 9, N: 4101, T: 1, Width: 30, DropStored: 1},
+		{Set: "n4096", M: 20, K: 131, N: 384, T: 1, Width: 38, DropStored: 25},
+		{Set: "n4096", M: 20, K: 131, N: 384, T: 3, Width: 38, DropStored: 25, DropC0: 20, DropC1: 14},
+		{Set: "n4096", M: 20, K: 131, N: 128, T: 2, Width: 38, DropStored: 25, DropC0: 20, DropC1: 14},
+		{Set: "n4096", M: 20, K: 131, N: 384, T: 10, Width: 38, DropStored: 25},
 		{Set: "n8192", M: 3, K: 40, N: 101, T: 3, Width: 64, DropStored: 40},
 		{Set: "n8192", M: 3, K: 40, N: 101, T: 2, Width: 50, DropStored: 29},
 		{Set: "n8192", M: 3, K: 40, N: 100, T: 3, Width: 64},
@@ -186,6 +191,21 @@ func TestCutFirstPolynomial(t *testing.T) {
 	}
 	if r := runMatMul(t, m, nil); r.ulp > 1 {
 		t.Errorf("T=2: error of %d ulp", r.ulp)
+	}
+}
+
+// A section with as many bytes, but of another number of ciphertexts, is refused.
+func TestOtherCiphertexts(t *testing.T) {
+	m := MatMul{Set: "n4096", M: 2, K: 4, N: 1024, T: 1, Width: 37}
+	rng := seeded(7)
+	key, err := NewSecretKey(m.Set, rng)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sec := section(t, m, key, random(rng, m.K*m.N, m.Width), rng)
+	sec.Rows = m.K
+	if _, err := m.Client(discard{}, sec, key.Public(), make([]uint64, m.M*m.K), rng); err == nil || !strings.Contains(err.Error(), "run setup again") {
+		t.Errorf("accepted: %v", err)
 	}
 }
 
@@ -234,7 +254,7 @@ func TestAccumulate(t *testing.T) {
 				if c.half == 0 {
 					copy(rows.row(b, 4), l.p.packStored(nil, largest, l.p.all(), c.drop))
 				}
-				acc, err := l.accumulate(discard{}, rows, b, identity)
+				acc, err := l.accumulate(discard{}, rows, b, l.integers(identity, k, k))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -250,7 +270,7 @@ func TestAccumulate(t *testing.T) {
 						if !slices.Equal(row[:n], want) {
 							t.Fatalf("block %d limb %d row %d: the first polynomial differs", b, i, r)
 						}
-						if !slices.Equal(row[l.second(b):], second) {
+						if !slices.Equal(row[l.second(b, 1):], second) {
 							t.Fatalf("block %d limb %d row %d: the second polynomial differs", b, i, r)
 						}
 					}

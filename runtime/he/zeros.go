@@ -84,7 +84,8 @@ func (m MatMulSS) AddZeros(need ZeroNeeds) error {
 }
 
 func (m *linear) zeroKind() ZeroKind {
-	return ZeroKind{m.Set, m.p.zeroLimbs(len(m.p.limbs), m.Width), min(m.T, m.M) * m.lay.Block(0).Len}
+	at := m.lay.At(0, min(m.T, m.M))
+	return ZeroKind{m.Set, m.p.zeroLimbs(len(m.p.limbs), m.Width), at[len(at)-1] + 1}
 }
 
 func (s Select) zeroKind(p *params) ZeroKind { return ZeroKind{s.Set, p.Resp, s.Cols} }
