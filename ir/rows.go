@@ -124,6 +124,7 @@ var weightAttrs = []AttrSpec{
 	{Name: "mul", Kind: Reals, Doc: "one factor per source"},
 	{Name: "view", Kind: Wholes, Doc: "the shape that every source is read as, before all else: its elements in their order"},
 	{Name: "transpose", Kind: Flag, Doc: "sources are two-dimensional and are transposed first"},
+	{Name: "diagonal", Kind: Wholes, Doc: "these sources, by number, are vectors, and stand for diagonal matrices"},
 	{Name: "gain", Kind: Text, Doc: "file tensor whose elements multiply the rows (first axis) of the result"},
 	{Name: "shift", Kind: Text, Doc: "file tensor b of a bias: to source i is added b·W, W being the file tensor through[i]"},
 	{Name: "through", Kind: Texts, Doc: "file tensors, one per source, see shift"},

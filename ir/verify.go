@@ -161,6 +161,11 @@ func (v *verifier) weight(w *Weight) {
 	if n := len(w.Attrs.Floats("mul")); w.Attrs.Has("mul") && n != max(len(from), 1) {
 		bad("mul has %d factors for %d sources", n, max(len(from), 1))
 	}
+	for _, i := range w.Attrs.Ints("diagonal") {
+		if i < 0 || i >= max(len(from), 1) || w.Type.Rank() != 2 {
+			bad("diagonal names source %d of %d, for two axes", i, max(len(from), 1))
+		}
+	}
 	if w.Attrs.Has("shift") != w.Attrs.Has("through") || w.Attrs.Has("shift") && (w.Type.Rank() != 1 || len(w.Attrs.Strs("through")) != max(len(from), 1)) {
 		bad("shift is for vectors, and wants through to name a tensor per source")
 	}

@@ -56,7 +56,8 @@ func foldInto(f *ir.Func, uses map[*ir.Value][]ir.Use, v *ir.Value, c float64) b
 }
 
 // foldOnward multiplies the weights, not the biases, of all that reads op by c,
-// if linear layers with weights of their own do and nothing else.
+// if linear layers and products with vectors, all with weights of their own, do
+// and nothing else.
 func foldOnward(f *ir.Func, uses map[*ir.Value][]ir.Use, op *ir.Op, c float64) bool {
 	readers, ok := linearReaders(uses, op.Result())
 	if !ok || slices.ContainsFunc(readers, func(l *ir.Op) bool { return readersOf(f, l.W(1)) != 1 }) {
@@ -68,12 +69,12 @@ func foldOnward(f *ir.Func, uses map[*ir.Value][]ir.Use, op *ir.Op, c float64) b
 	return true
 }
 
-// linearReaders are the linear layers that read v, or a stretch of its rows; ok
-// if something does, and nothing else.
+// linearReaders are the products with a weight that read v, or a stretch of its
+// rows; ok if something does, and nothing else.
 func linearReaders(uses map[*ir.Value][]ir.Use, v *ir.Value) (readers []*ir.Op, ok bool) {
 	for _, u := range uses[v] {
 		switch {
-		case u.Op.Name == "nn.linear":
+		case u.Op.Name == "nn.linear", u.Op.Name == "nn.mul" && u.Op.W(1) != nil:
 			readers = append(readers, u.Op)
 		case u.Op.Name == "nn.slice" && u.Op.Axis() != v.Type.Rank()-1:
 			more, ok := linearReaders(uses, u.Op.Result())

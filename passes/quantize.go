@@ -57,6 +57,9 @@ type quantizer struct {
 	shift    map[*ir.Value]bool      // nn values: largest of rows, which a softmax subtracts
 	compared map[*ir.Value]*ir.Value // largest of rows -> the rows
 	share    map[*ir.Value]bool      // fx values: shares of a whole, converted less a half
+
+	joints map[*ir.Op]*joint // sums of a linear layer and a residual with a gain
+	parts  map[*ir.Op]bool   // their parts, which stand for what they read
 }
 
 // lowerings is the table of nn ops that have a fixed-point meaning.
@@ -87,6 +90,7 @@ var lowerings = map[string]func(*quantizer) []*ir.Value{
 }
 
 func (q *quantizer) run() {
+	q.joints, q.parts = findJoints(q.f, q.uses)
 	// Whoever reads a value that is also squared gets it in the square's format,
 	// so that one conversion serves all.
 	for _, op := range q.f.Body {
@@ -111,7 +115,13 @@ func (q *quantizer) run() {
 	}
 	q.f.Rewrite(func(b *ir.Builder, op *ir.Op) []*ir.Value {
 		q.b, q.op = b, op
+		if q.parts[op] {
+			return []*ir.Value{op.X(0)}
+		}
 		lower := lowerings[op.Name]
+		if j := q.joints[op]; j != nil {
+			lower = func(q *quantizer) []*ir.Value { return q.joint(j) }
+		}
 		if lower == nil {
 			q.fail(op, "has no fixed-point meaning; is a pass missing before quantize?")
 		}

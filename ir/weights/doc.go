@@ -5,6 +5,7 @@
 //
 //	from = ["a", "b"]   names of file tensors; absent: the weight's own name
 //	transpose           each of them, two-dimensional, is transposed
+//	diagonal = [1]      a vector that stands for a diagonal matrix
 //	mul = [0.125, 1.0]  and multiplied by its factor
 //	axis = 1            then all are joined along this axis (default 0)
 //	shift = "d"         to tensor i, a bias, is added d·W, W being the file tensor

@@ -80,7 +80,11 @@ func load(w *ir.Weight, src Source) ([]float64, error) {
 		if mul != nil {
 			factor = mul[i]
 		}
-		v, shape, err := one(name, src, w.Attrs.Ints("view"), w.Attrs.Bool("transpose"), factor)
+		diagonal := slices.Contains(w.Attrs.Ints("diagonal"), i)
+		v, shape, err := one(name, src, w.Attrs.Ints("view"), w.Attrs.Bool("transpose") && !diagonal, factor)
+		if err == nil && diagonal {
+			v, shape, err = onDiagonal(v, shape)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", name, err)
 		}
@@ -114,6 +118,23 @@ func load(w *ir.Weight, src Source) ([]float64, error) {
 		return nil, fmt.Errorf("tensors %q make shape %v, the model expects %v; is it the right model's file?", from, shape, w.Type.Shape)
 	}
 	return out, nil
+}
+
+// onDiagonal is the matrix with a vector on its diagonal.
+func onDiagonal(v []float64, shape []int) ([]float64, []int, error) {
+	n := len(v)
+	square := []int{n, n}
+	if len(shape) != 1 {
+		return nil, nil, fmt.Errorf("shape %v is not a vector's: it cannot stand for a diagonal matrix", shape)
+	}
+	if err := tensor.CheckShape(square); err != nil {
+		return nil, nil, err
+	}
+	out := make([]float64, n*n)
+	for i, x := range v {
+		out[i*n+i] = x
+	}
+	return out, square, nil
 }
 
 // gain multiplies row i of a tensor by element i of a file tensor.

@@ -54,6 +54,9 @@ func TestRecipes(t *testing.T) {
 		{"view of rows to join", declare([]int{3, 2}, "from", []string{"c", "c", "c"}, "view", []int{1, 2}), []float64{0, 1, 0, 1, 0, 1}},
 		{"gain", declare([]int{2, 3}, "gain", "c", "mul", []float64{2}), []float64{0, 0, 0, 6, 8, 10}},
 		{"gain of transposed rows", declare([]int{3, 2}, "transpose", true, "gain", "b"), []float64{0, 0, 1, 4, 4, 10}},
+		{"diagonal", declare([]int{3, 3}, "from", []string{"b"}, "diagonal", []int{0}, "mul", []float64{2}), []float64{0, 0, 0, 0, 2, 0, 0, 0, 4}},
+		{"a diagonal below transposed rows", declare([]int{5, 2}, "from", []string{"v", "c"}, "transpose", true, "diagonal", []int{1}, "mul", []float64{1, 3}),
+			[]float64{0, 3, 1, 4, 2, 5, 0, 0, 0, 3}},
 		{"shift", declare([]int{3}, "from", []string{"b"}, "shift", "c", "through", []string{"v"}), []float64{3, 5, 7}},
 		{"shift before the factor", declare([]int{4}, "from", []string{"c", "c"}, "mul", []float64{1, 2}, "shift", "b", "through", []string{"w", "v"}, "through_transposed", true),
 			[]float64{5, 15, 10, 30}},
@@ -79,6 +82,7 @@ func TestErrors(t *testing.T) {
 		{"torn", declare([]int{3}, "from", []string{"torn"}), `tensor "torn": 2 numbers do not fill shape [3]`},
 		{"transpose", declare([]int{2, 4}, "from", []string{"deep"}, "transpose", true), `tensor "deep": shape [2 2 2] cannot be transposed`},
 		{"join", declare([]int{5}, "from", []string{"b", "w"}), `tensors "b" and "w", shapes [3] and [2 3], do not join along axis 0`},
+		{"diagonal", declare([]int{3, 3}, "from", []string{"w"}, "diagonal", []int{0}), `tensor "w": shape [2 3] is not a vector's`},
 		{"rows", declare([]int{2, 3}, "rows", []int{1, 2}), "rows [1 2] of tensors"},
 		{"overflow", declare([]int{2}, "from", []string{"big"}), `tensors ["big"]: element 1 does not fit fx12.6: it needs 8 bits before the point, there are 6`},
 	} {
