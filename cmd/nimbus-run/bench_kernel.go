@@ -49,7 +49,11 @@ func newKernelResult(o benchOptions, h *holder) *kernelResult {
 }
 
 func (r *kernelResult) print() {
-	fmt.Printf("machine   %d CPUs, %s; %s; link %s\n\n", r.CPUs, r.GOARCH, coresText(r.Cores, r.Pinned), r.Link)
+	link := ""
+	if r.Link != "" {
+		link = "; link " + r.Link
+	}
+	fmt.Printf("machine   %d CPUs, %s; %s%s\n\n", r.CPUs, r.GOARCH, coresText(r.Cores, r.Pinned), link)
 	fmt.Printf("%-40s %12s %12s %10s\n", r.What, "per second", "ns each", "bytes each")
 	for _, k := range r.Rates {
 		fmt.Printf("%-40s %12.4g %12.4g %10.4g\n", k.Name, k.PerSecond, k.Nanoseconds, float64(k.Bytes)/float64(k.Count))
