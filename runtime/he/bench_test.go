@@ -133,7 +133,7 @@ func BenchmarkMatMulClient(b *testing.B) {
 	for _, s := range []struct {
 		name            string
 		k, n, t, stored int
-	}{{"qkv", 192, 2304, 1, 25}, {"out", 192, 768, 2, 30}, {"ffn_in", 192, 3072, 1, 29}, {"ffn_out", 768, 768, 1, 30}} {
+	}{{"qkv", 192, 2304, 1, 25}, {"out", 192, 768, 1, 30}, {"ffn_in", 192, 3072, 1, 29}, {"ffn_out", 768, 768, 1, 30}} {
 		for _, rows := range []int{128, 64} {
 			m := MatMul{Set: "n4096", M: rows, K: s.k, N: s.n, T: s.t, Width: 38, DropStored: s.stored, DropC0: 18, DropC1: 11}
 			b.Run(fmt.Sprintf("%s/%d", s.name, rows), func(b *testing.B) {

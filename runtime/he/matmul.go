@@ -298,7 +298,10 @@ func (m *linear) pack(acc []*kernel.Residues, b int, rows packing.Span) (acc0, a
 	for i := range p.limbs {
 		l := &p.limbs[i]
 		acc0[i] = acc0[i][:rows.Len*n]
-		for t := range rows.Len {
+		first := acc[i].Row(rows.Start)
+		copy(acc0[i], first[min((p.n-st.Start)%p.n, st.Len):st.Len])
+		copy(acc1[i], first[m.second(b, 1):])
+		for t := 1; t < rows.Len; t++ {
 			row := acc[i].Row(rows.Start + t)
 			c0, c1 := row[:st.Len], row[m.second(b, 1):]
 			shift := t * n

@@ -117,10 +117,17 @@ func (r *responder) finish(dst []byte, out []uint64, acc0, acc1 poly, pos []int,
 	return p.packResponse(dst, acc0, r.drop0)
 }
 
-// packResponse appends the coefficients of x, a polynomial mod the response modulus, without their low drop bits.
+// packResponse appends the coefficients of x, a polynomial mod the response modulus, without their low drop bits. It
+// overwrites x.
 func (p *params) packResponse(dst []byte, x poly, drop int) []byte {
 	m := p.resp()
 	width := m.bits - drop
+	if m.count == 1 {
+		for j, v := range x[0] {
+			x[0][j] = v >> drop
+		}
+		return z2k.Pack(dst, x[0], width)
+	}
 	work := p.borrow(1)
 	defer p.give(work)
 	lo := work[0][:len(x[0])]
@@ -145,11 +152,26 @@ func (p *params) packResponse(dst []byte, x poly, drop int) []byte {
 	return dst
 }
 
+var errNotBelow = errors.New("a response coefficient is not below the modulus")
+
 // unpackResponse reads n coefficients that packResponse wrote, each in the middle of the range that its bits leave. The
 // bytes come from the peer.
 func (p *params) unpackResponse(x poly, data []byte, drop int) error {
 	m := p.resp()
 	n, width := len(x[0]), m.bits-drop
+	if m.count == 1 {
+		if err := z2k.Unpack(x[0], data, width); err != nil {
+			return err
+		}
+		top, half := m.max[0]>>drop, uint64(1)<<drop>>1
+		for j, v := range x[0] {
+			if v > top {
+				return errNotBelow
+			}
+			x[0][j] = min(v<<drop+half, m.max[0])
+		}
+		return nil
+	}
 	work := p.borrow(1)
 	defer p.give(work)
 	lo := work[0][:n]
@@ -176,7 +198,7 @@ func (p *params) unpackResponse(x poly, data []byte, drop int) error {
 			h = hi[j]
 		}
 		if h > topHi || h == topHi && l > topLo {
-			return errors.New("a response coefficient is not below the modulus")
+			return errNotBelow
 		}
 		if drop > 0 {
 			h, l = shl(h, l, drop)
