@@ -1,4 +1,4 @@
-// Package kernel holds the hot loops: modular matrix products and those of
+// Package kernel holds the hot loops: modular matrix products, transforms ([NTT], [Split]) and products of
 // doubles, batched AES hashing and expansion, bit transposes, GF(2^128).
 //
 // It must not know protocols: no party, no message, no ring width. Functions
