@@ -299,10 +299,12 @@ func weightTrials(conn transport.Conn, party int) ([]trial, error) {
 	var out []trial
 	for _, m := range []he.MatMul{
 		{Set: "n4096", M: 32, K: 256, N: 128, T: 1, Width: 37, DropStored: 30, DropC0: 30, DropC1: 20},
-		{Set: "n4096", M: 32, K: 256, N: 128, T: 8, Width: 37},
+		{Set: "n4096", M: 32, K: 256, N: 128, T: 8, Width: 37, DropStored: 28},
 		{Set: "n4096", M: 128, K: 256, N: 768, T: 2, Width: 37, DropStored: 30, DropC0: 30, DropC1: 20},
-		{Set: "n4096", M: 64, K: 64, N: 768, T: 1, Width: 37},
-		// One row: reading weights takes longer than multiplying.
+		// Many rows: multiplying takes longer than reading weights.
+		{Set: "n4096", M: 128, K: 256, N: 2304, T: 1, Width: 37, DropStored: 30, DropC0: 30, DropC1: 20},
+		// Few: the other way round.
+		{Set: "n4096", M: 8, K: 256, N: 2304, T: 1, Width: 37, DropStored: 30, DropC0: 30, DropC1: 20},
 		{Set: "n4096", M: 1, K: 256, N: 64, T: 1, Width: 37, DropStored: 30, DropC0: 30, DropC1: 20},
 		{Set: "n4096", M: 1, K: 256, N: 4096, T: 1, Width: 37, DropStored: 30, DropC0: 30, DropC1: 20},
 	} {
