@@ -37,7 +37,15 @@ func foldGains(m *ir.Module, f *ir.Func) {
 		if op.Name != "nn.layernorm" || op.W(1) == nil || !untouched(op.W(1)) || op.W(2) != nil && !untouched(op.W(2)) {
 			continue
 		}
-		layers, others := normReaders(uses, op.Result())
+		var layers []*ir.Op
+		var others []ir.Use
+		for _, u := range rowReaders(uses, op.Result()) {
+			if u.Op.Name == "nn.linear" {
+				layers = append(layers, u.Op)
+			} else {
+				others = append(others, u)
+			}
+		}
 		if len(layers) == 0 || slices.ContainsFunc(layers, func(l *ir.Op) bool { return !takesGain(l, op.W(2) != nil) }) ||
 			slices.ContainsFunc(others, func(u ir.Use) bool { return u.Op.X(u.Index) == op.Result() && !endsInLinear(uses, u) }) {
 			continue
@@ -92,22 +100,6 @@ func foldGains(m *ir.Module, f *ir.Func) {
 		}
 		return []*ir.Value{b.Op1("nn.linear", op.Result().Name, op.Attrs.Clone(), args...)}
 	})
-}
-
-// normReaders are the linear layers that read a norm's result v, or a stretch of its rows, and who else does.
-func normReaders(uses map[*ir.Value][]ir.Use, v *ir.Value) (layers []*ir.Op, others []ir.Use) {
-	for _, u := range uses[v] {
-		switch {
-		case u.Op.Name == "nn.linear":
-			layers = append(layers, u.Op)
-		case u.Op.Name == "nn.slice" && u.Op.Axis() != v.Type.Rank()-1:
-			l, o := normReaders(uses, u.Op.Result())
-			layers, others = append(layers, l...), append(others, o...)
-		default:
-			others = append(others, u)
-		}
-	}
-	return layers, others
 }
 
 // residualRows is how much longer than the number of its rows a residual's row may be for the gain to become rows of a

@@ -59,34 +59,31 @@ func foldInto(f *ir.Func, uses map[*ir.Value][]ir.Use, v *ir.Value, c float64) b
 // if linear layers and products with vectors, all with weights of their own, do
 // and nothing else.
 func foldOnward(f *ir.Func, uses map[*ir.Value][]ir.Use, op *ir.Op, c float64) bool {
-	readers, ok := linearReaders(uses, op.Result())
-	if !ok || slices.ContainsFunc(readers, func(l *ir.Op) bool { return readersOf(f, l.W(1)) != 1 }) {
+	readers := rowReaders(uses, op.Result())
+	if len(readers) == 0 || slices.ContainsFunc(readers, func(u ir.Use) bool {
+		l := u.Op
+		return l.Name != "nn.linear" && (l.Name != "nn.mul" || l.W(1) == nil) || readersOf(f, l.W(1)) != 1
+	}) {
 		return false
 	}
-	for _, l := range readers {
-		scaleWeight(l.W(1), slices.Repeat([]float64{c}, len(sources(l.W(1)))))
+	for _, u := range readers {
+		w := u.Op.W(1)
+		scaleWeight(w, slices.Repeat([]float64{c}, len(sources(w))))
 	}
 	return true
 }
 
-// linearReaders are the products with a weight that read v, or a stretch of its
-// rows; ok if something does, and nothing else.
-func linearReaders(uses map[*ir.Value][]ir.Use, v *ir.Value) (readers []*ir.Op, ok bool) {
+// rowReaders are the places that read v, or a stretch of its rows.
+func rowReaders(uses map[*ir.Value][]ir.Use, v *ir.Value) []ir.Use {
+	var out []ir.Use
 	for _, u := range uses[v] {
-		switch {
-		case u.Op.Name == "nn.linear", u.Op.Name == "nn.mul" && u.Op.W(1) != nil:
-			readers = append(readers, u.Op)
-		case u.Op.Name == "nn.slice" && u.Op.Axis() != v.Type.Rank()-1:
-			more, ok := linearReaders(uses, u.Op.Result())
-			if !ok {
-				return nil, false
-			}
-			readers = append(readers, more...)
-		default:
-			return nil, false
+		if u.Op.Name == "nn.slice" && u.Op.Axis() != v.Type.Rank()-1 {
+			out = append(out, rowReaders(uses, u.Op.Result())...)
+		} else {
+			out = append(out, u)
 		}
 	}
-	return readers, len(readers) > 0
+	return out
 }
 
 // foldIntoPart scales part i of a split linear layer, whose recipe has one

@@ -95,6 +95,14 @@ func sources(w *ir.Weight) []string {
 	return []string{w.Name}
 }
 
+// factors are those of the sources of w.
+func factors(w *ir.Weight) []float64 {
+	if f := w.Attrs.Floats("mul"); f != nil {
+		return f
+	}
+	return slices.Repeat([]float64{1}, len(sources(w)))
+}
+
 // joinWeights declares the concatenation along the output axis of argument arg
 // of all members.
 func joinWeights(m *ir.Module, g []*ir.Op, arg int) *ir.Weight {
@@ -107,11 +115,7 @@ func joinWeights(m *ir.Module, g []*ir.Op, arg int) *ir.Weight {
 		w := o.W(arg)
 		from = append(from, sources(w)...)
 		through = append(through, w.Attrs.Strs("through")...)
-		f := 1.0
-		if l := w.Attrs.Floats("mul"); len(l) == 1 {
-			f = l[0]
-		}
-		mul = append(mul, f)
+		mul = append(mul, factors(w)...)
 		width += w.Type.Last()
 	}
 	shape := slices.Clone(first.Type.Shape)

@@ -89,15 +89,7 @@ func overDiagonal(w, g *ir.Weight) *ir.Weight {
 	attrs.Set("axis", 0)
 	attrs.Set("diagonal", []int{1})
 	if w.Attrs.Has("mul") || g.Attrs.Has("mul") {
-		var mul []float64
-		for _, x := range []*ir.Weight{w, g} {
-			if f := x.Attrs.Floats("mul"); f != nil {
-				mul = append(mul, f...)
-			} else {
-				mul = append(mul, 1)
-			}
-		}
-		attrs.Set("mul", mul)
+		attrs.Set("mul", slices.Concat(factors(w), factors(g)))
 	}
 	return &ir.Weight{Name: w.Name + "_residual", Type: w.Type.WithShape(w.Type.Shape[0]+g.Type.Last(), w.Type.Last()), Attrs: attrs}
 }

@@ -26,8 +26,9 @@ func MatMulCost(set string, m, k, n, t, width int, d rlweparams.Drops) (Cost, er
 		return Cost{}, err
 	}
 	c := Cost{Chain: toServer, Setup: saltBytes, HEEnc: int64(l.Responses()), HEDec: int64(l.Responses())}
+	classes := l.Classes()
 	limbs, rows, factors := int64(s.Limbs()), int64(l.Ciphertexts()), l.Groups()
-	if l.Classes() == 1 {
+	if classes == 1 {
 		factors = m
 	}
 	c.HEMul = int64(factors) * rows * int64(l.Blocks()) * limbs
@@ -45,7 +46,7 @@ func MatMulCost(set string, m, k, n, t, width int, d rlweparams.Drops) (Cost, er
 			server[Open] += int64(s.N() + sent)
 		}
 	}
-	products, levels := l.Work(l.Classes())
+	products, levels := l.Work(classes)
 	client[MAC] += limbs * products
 	client[ntt(s)] += limbs * levels / int64(s.LogN)
 	c.Work = inTurn(client, server, c.C2S)

@@ -160,11 +160,14 @@ func heSelect(o *ir.Op) (Cost, error) {
 }
 
 func heMatmul(o *ir.Op) (Cost, error) {
-	x, w := arg(o, 0), arg(o, 1)
-	m, k, n, l := x.NumElems()/x.Last(), x.Last(), w.Last(), x.Elem.Width
-	c, err := MatMulCost(o.Attrs.Ident("set", ""), m, k, n, o.Attrs.Int("tile", 1), l, drops(o))
+	l, err := LinearOf(o)
+	if err != nil {
+		return Cost{}, err
+	}
+	width := arg(o, 0).Elem.Width
+	c, err := MatMulCost(o.Attrs.Ident("set", ""), l.M, l.K, l.Cols, l.T, width, drops(o))
 	if err == nil && o.Attrs.Bool("ahead") {
-		c = c.MatMulAhead(m, k, n, l)
+		c = c.MatMulAhead(l.M, l.K, l.Cols, width)
 	}
 	return c, err
 }

@@ -14,12 +14,10 @@ import (
 // Montgomery products of residues. At level avx2 a transform is of doubles, which stand for their classes modulo q, and
 // a product's quotient by q is estimated in doubles as well.
 type NTT struct {
+	levels
 	n, lanes int      // coefficients, those of a vector
-	q, inv   uint64   // inv = 1/q mod 2^64
-	qf, qinv float64  // q, 1/q
-	fwd      []uint64 // per group of the levels of distance n/2..lanes: its root
+	inv      uint64   // 1/q mod 2^64
 	fwdLast  []uint64 // per block of lanes^2 coefficients: vectors of roots, one for distance lanes/2, two for lanes/4, ..
-	bwd      []uint64 // likewise for the inverse, levels in order of use
 	bwdLast  []uint64
 	scale    []uint64 // 1/n
 	form     []uint64 // of residues: 2^52, twice in Montgomery form, brings a transform into Montgomery form
@@ -28,25 +26,21 @@ type NTT struct {
 // NewNTT prepares the transform, or returns nil where there is none: on a machine without vector kernels, for a prime of
 // 52 bits or more, or of 50 without AVX-512, below 64 coefficients. q must be 1 mod 2n.
 func NewNTT(q uint64, n int) *NTT {
-	if best == plain || q >= 1<<52 || best < avx512 && q >= 1<<50 || n < 64 || q%uint64(2*n) != 1 {
+	if q >= 1<<52 || n < 64 || q%uint64(2*n) != 1 {
 		return nil
 	}
-	t := &NTT{n: n, lanes: 4, q: q, inv: NewModulus(q).inv, qf: float64(q), qinv: 1 / float64(q)}
-	if best >= avx512 {
+	mod := NewModulus(q)
+	level := mod.transformLevel()
+	if level == plain {
+		return nil
+	}
+	t := &NTT{n: n, lanes: 4, inv: mod.inv}
+	if level == avx512 {
 		t.lanes = 8
 	}
 	f, b := roots(q, n)
-	root := func(w uint64) []uint64 { return rootOf(w, q, best) }
-	for m := 1; m <= n/(2*t.lanes); m *= 2 {
-		for i := range m {
-			t.fwd = append(t.fwd, root(f[m+i])...)
-		}
-	}
-	for m := n / (2 * t.lanes); m >= 1; m /= 2 {
-		for i := range m {
-			t.bwd = append(t.bwd, root(b[m+i])...)
-		}
-	}
+	root := func(w uint64) []uint64 { return rootOf(w, mod, level) }
+	t.levels = newLevels(mod, level, f, b, n/(2*t.lanes))
 	last := func(roots []uint64) []uint64 {
 		var out []uint64
 		for base := 0; base < n/t.lanes; base += t.lanes {
@@ -85,41 +79,27 @@ func (t *NTT) ForwardShort(a []uint64, used int) {
 	first := t.n / have // groups of the first level with something to do
 	p := &a[0]
 	if t.lanes == 8 {
-		w := t.fwd[2*(first-1):]
-		for m := first; m <= t.n/16; m *= 2 {
-			nttLevel(p, &w[0], m, t.n/(16*m), t.q)
-			w = w[2*m:]
-		}
+		t.forward(a, first)
 		nttLast(p, &t.fwdLast[0], t.n/64, t.q)
 		return
 	}
 	nttLoadDoubles(p, t.n/4)
-	w := t.fwd[first-1:]
-	for m := first; m <= t.n/8; m *= 2 {
-		nttLevelDoubles(p, &w[0], m, t.n/(8*m), t.qf, t.qinv)
-		w = w[m:]
-	}
+	t.forward(a, first)
 	nttLastDoubles(p, &t.fwdLast[0], t.n/16, t.qf, t.qinv)
 }
 
 // Inverse turns a transform back, in place.
 func (t *NTT) Inverse(a []uint64) {
 	a = a[:t.n]
-	p, w := &a[0], t.bwd
+	p := &a[0]
 	if t.lanes == 8 {
 		inttFirst(p, &t.bwdLast[0], t.n/64, t.q)
-		for m := t.n / 16; m >= 1; m /= 2 {
-			inttLevel(p, &w[0], m, t.n/(16*m), t.q)
-			w = w[2*m:]
-		}
+		t.backward(a)
 		nttScale(p, t.n/8, t.q, t.scale[0], t.scale[1])
 		return
 	}
 	inttFirstDoubles(p, &t.bwdLast[0], t.n/16, t.qf, t.qinv)
-	for m := t.n / 8; m >= 1; m /= 2 {
-		inttLevelDoubles(p, &w[0], m, t.n/(8*m), t.qf, t.qinv)
-		w = w[m:]
-	}
+	t.backward(a)
 	nttStoreDoubles(p, t.n/4, t.qf, t.qinv, math.Float64frombits(t.scale[0]))
 }
 
@@ -150,6 +130,101 @@ func (t *NTT) MulAdd(dst, a, b []uint64) {
 	}
 }
 
+// levels does the levels of a transform whose groups are whole vectors: each has twice as many groups as the one before,
+// and turns the halves x and y of a group into x + y·w and x - y·w. At level avx2 numbers are doubles meanwhile.
+type levels struct {
+	level    level
+	mod      Modulus
+	q        uint64
+	qf, qinv float64  // q, 1/q
+	most     int      // groups of the last level
+	fwd      []uint64 // per group of each level: its root
+	bwd      []uint64 // likewise for the way back, levels in order of use
+}
+
+// transformLevel is that of the butterflies that serve q here.
+func (m Modulus) transformLevel() level {
+	if l := m.level(); l != avx2 || m.Q < 1<<50 {
+		return l
+	}
+	return plain
+}
+
+// newLevels prepares the levels of 1, 2, ..., most groups, f and b being [roots].
+func newLevels(mod Modulus, l level, f, b []uint64, most int) levels {
+	t := levels{level: l, mod: mod, q: mod.Q, qf: float64(mod.Q), qinv: 1 / float64(mod.Q), most: most}
+	for m := 1; m <= most; m *= 2 {
+		for i := range m {
+			t.fwd = append(t.fwd, rootOf(f[m+i], mod, l)...)
+		}
+	}
+	for m := most; m >= 1; m /= 2 {
+		for i := range m {
+			t.bwd = append(t.bwd, rootOf(b[m+i], mod, l)...)
+		}
+	}
+	return t
+}
+
+// forward does the levels of first groups and more.
+func (t *levels) forward(a []uint64, first int) {
+	w := t.fwd[len(t.fwd)/(2*t.most-1)*(first-1):]
+	for m := first; m <= t.most; m *= 2 {
+		switch t.level {
+		case avx512:
+			nttLevel(&a[0], &w[0], m, len(a)/(16*m), t.q)
+			w = w[2*m:]
+		case avx2:
+			nttLevelDoubles(&a[0], &w[0], m, len(a)/(8*m), t.qf, t.qinv)
+			w = w[m:]
+		default:
+			t.butterflies(a, w[:m], func(x, y, w uint64) (uint64, uint64) {
+				y = t.times(y, w)
+				return t.mod.add(x, y), t.mod.add(x, t.q-y)
+			})
+			w = w[m:]
+		}
+	}
+}
+
+// backward does all levels back, but for a factor of two each.
+func (t *levels) backward(a []uint64) {
+	w := t.bwd
+	for m := t.most; m >= 1; m /= 2 {
+		switch t.level {
+		case avx512:
+			inttLevel(&a[0], &w[0], m, len(a)/(16*m), t.q)
+			w = w[2*m:]
+		case avx2:
+			inttLevelDoubles(&a[0], &w[0], m, len(a)/(8*m), t.qf, t.qinv)
+			w = w[m:]
+		default:
+			t.butterflies(a, w[:m], func(x, y, w uint64) (uint64, uint64) {
+				return t.mod.add(x, y), t.times(t.mod.add(x, t.q-y), w)
+			})
+			w = w[m:]
+		}
+	}
+}
+
+// butterflies does a level, of as many groups as there are roots: x and y become what step makes of them and the root.
+func (t *levels) butterflies(a, roots []uint64, step func(x, y, w uint64) (uint64, uint64)) {
+	half := len(a) / (2 * len(roots))
+	for _, w := range roots {
+		x, y := a[:half], a[half:2*half]
+		for i := range x {
+			x[i], y[i] = step(x[i], y[i], w)
+		}
+		a = a[2*half:]
+	}
+}
+
+// times is y·w mod q for a root of the plain level.
+func (t *levels) times(y, w uint64) uint64 {
+	hi, lo := bits.Mul64(y, w)
+	return t.mod.Reduce(hi, lo)
+}
+
 // roots returns a primitive 2n-th root of unity modulo q, which is 1 modulo 2n, to the power of i's bits in reverse, for
 // every i below n, and its inverse likewise.
 func roots(q uint64, n int) (forward, backward []uint64) {
@@ -174,18 +249,19 @@ func roots(q uint64, n int) (forward, backward []uint64) {
 
 // rootOf is how the butterflies of a level want a root w: in Montgomery form, at level avx512 with its quotient by q mod
 // 2^52, or as a double of magnitude up to q/2.
-func rootOf(w, q uint64, l level) []uint64 {
+func rootOf(w uint64, mod Modulus, l level) []uint64 {
+	q := mod.Q
 	switch l {
 	case avx512:
 		m := mulMod(w, 1<<52%q, q)
-		return []uint64{m, m * NewModulus(q).inv & (1<<52 - 1)}
+		return []uint64{m, m * mod.inv & (1<<52 - 1)}
 	case avx2:
 		if w > q/2 {
 			return []uint64{math.Float64bits(-float64(q - w))}
 		}
 		return []uint64{math.Float64bits(float64(w))}
 	}
-	return []uint64{NewModulus(q).Mont(w)}
+	return []uint64{mod.Mont(w)}
 }
 
 // mulMod is a·b mod q for public a, b below q.

@@ -3,7 +3,6 @@ package kernel
 import (
 	"fmt"
 	"math"
-	"math/bits"
 )
 
 // Split multiplies polynomials modulo X^n + 1 and a prime by polynomials in Y = X^size alone, n = classes·size. In
@@ -14,10 +13,8 @@ import (
 // matrices of polynomials is one of numbers in each class. The classes of a polynomial are what the first levels of a
 // number-theoretic transform leave, class j at coefficients j·size and on.
 type Split struct {
+	levels
 	classes, t, s int
-	q             Modulus
-	level         level
-	fwd, bwd      []uint64 // per group of each level: its root
 	scale         []uint64 // 1/classes
 	powers        *Scalars // of each class and term its power of z_j, in the form of the scalars that they give
 }
@@ -28,23 +25,9 @@ func NewSplit(q Modulus, classes, t, s, step int) *Split {
 	if classes < 2 || classes&(classes-1) != 0 || q.Q%uint64(2*classes) != 1 {
 		panic(fmt.Sprintf("kernel: internal error: %d classes modulo %#x", classes, q.Q))
 	}
-	r := &Split{classes: classes, t: t, s: s, q: q, level: q.level()}
-	if r.level == avx2 && q.Q >= 1<<50 {
-		r.level = plain
-	}
 	f, b := roots(q.Q, classes)
-	root := func(w uint64) []uint64 { return rootOf(w, q.Q, r.level) }
-	for m := 1; m < classes; m *= 2 {
-		for i := range m {
-			r.fwd = append(r.fwd, root(f[m+i])...)
-		}
-	}
-	for m := classes / 2; m >= 1; m /= 2 {
-		for i := range m {
-			r.bwd = append(r.bwd, root(b[m+i])...)
-		}
-	}
-	r.scale = root(powMod(uint64(classes), q.Q-2, q.Q))
+	r := &Split{classes: classes, t: t, s: s, levels: newLevels(q, q.transformLevel(), f, b, classes/2)}
+	r.scale = rootOf(powMod(uint64(classes), q.Q-2, q.Q), q, r.level)
 	// The sums of Scalars are of numbers times 2^64.
 	form := uint64(1)
 	if q.level() == avx512 {
@@ -85,17 +68,17 @@ func (s *Split) Scalars(x []int64, m, k, stride int) []*Scalars {
 		g := i / s.t
 		d := numbers.data[((g/lanes*count)*terms+i%s.t*s.s)*lanes+g%lanes:]
 		for b, v := range x[i*stride : i*stride+k] {
-			d[(b/s.s*terms+b%s.s)*lanes] = s.q.MontSigned(v)
+			d[(b/s.s*terms+b%s.s)*lanes] = s.mod.MontSigned(v)
 		}
 	}
 	values := NewResidues(s.classes, size)
-	MulAdd(values, s.powers, numbers, s.q)
+	MulAdd(values, s.powers, numbers, s.mod)
 	out := make([]*Scalars, s.classes)
 	for j := range out {
-		c := &Scalars{M: groups, K: count, data: values.Row(j), level: s.q.level(), sums: make([]int64, padded(groups))}
+		c := &Scalars{M: groups, K: count, data: values.Row(j), level: s.mod.level(), sums: make([]int64, padded(groups))}
 		if c.level == avx2 {
 			for i, v := range c.data {
-				d := s.q.centred(v)
+				d := s.mod.centred(v)
 				c.data[i] = math.Float64bits(float64(d))
 				c.sums[i/(lanes*count)*lanes+i%lanes] += d
 			}
@@ -109,87 +92,38 @@ func (s *Split) Scalars(x []int64, m, k, stride int) []*Scalars {
 // after class, a multiple of 8 of them.
 func (s *Split) Forward(p *Panels) {
 	a := p.data
-	size := s.size(len(a))
-	w := s.fwd
-	switch s.level {
-	case avx512:
-		for m := 1; m < s.classes; m *= 2 {
-			nttLevel(&a[0], &w[0], m, s.classes/(2*m)*size/8, s.q.Q)
-			w = w[2*m:]
-		}
-	case avx2:
-		qf, inv := float64(s.q.Q), 1/float64(s.q.Q)
-		nttLoadDoubles(&a[0], len(a)/4)
-		for m := 1; m < s.classes; m *= 2 {
-			nttLevelDoubles(&a[0], &w[0], m, s.classes/(2*m)*size/4, qf, inv)
-			w = w[m:]
-		}
-		nttStoreDoubles(&a[0], len(a)/4, qf, inv, 1)
-	default:
-		for m := 1; m < s.classes; m *= 2 {
-			s.butterflies(a, w[:m], func(x, y, w uint64) (uint64, uint64) {
-				y = s.times(y, w)
-				return s.q.add(x, y), s.q.add(x, s.q.Q-y)
-			})
-			w = w[m:]
-		}
+	s.check(a)
+	if s.level != avx2 {
+		s.forward(a, 1)
+		return
 	}
+	nttLoadDoubles(&a[0], len(a)/4)
+	s.forward(a, 1)
+	nttStoreDoubles(&a[0], len(a)/4, s.qf, s.qinv, 1)
 }
 
 // Inverse brings classes, one after the other in a, back into a polynomial.
 func (s *Split) Inverse(a []uint64) {
-	size := s.size(len(a))
-	w := s.bwd
+	s.check(a)
 	switch s.level {
 	case avx512:
-		for m := s.classes / 2; m >= 1; m /= 2 {
-			inttLevel(&a[0], &w[0], m, s.classes/(2*m)*size/8, s.q.Q)
-			w = w[2*m:]
-		}
-		nttScale(&a[0], len(a)/8, s.q.Q, s.scale[0], s.scale[1])
+		s.backward(a)
+		nttScale(&a[0], len(a)/8, s.q, s.scale[0], s.scale[1])
 	case avx2:
-		qf, inv := float64(s.q.Q), 1/float64(s.q.Q)
 		nttLoadDoubles(&a[0], len(a)/4)
-		for m := s.classes / 2; m >= 1; m /= 2 {
-			inttLevelDoubles(&a[0], &w[0], m, s.classes/(2*m)*size/4, qf, inv)
-			w = w[m:]
-		}
-		nttStoreDoubles(&a[0], len(a)/4, qf, inv, math.Float64frombits(s.scale[0]))
+		s.backward(a)
+		nttStoreDoubles(&a[0], len(a)/4, s.qf, s.qinv, math.Float64frombits(s.scale[0]))
 	default:
-		for m := s.classes / 2; m >= 1; m /= 2 {
-			s.butterflies(a, w[:m], func(x, y, w uint64) (uint64, uint64) {
-				return s.q.add(x, y), s.times(s.q.add(x, s.q.Q-y), w)
-			})
-			w = w[m:]
-		}
+		s.backward(a)
 		for i, v := range a {
 			a[i] = s.times(v, s.scale[0])
 		}
 	}
 }
 
-// size is that of a class of n residues.
-func (s *Split) size(n int) int {
-	if n == 0 || n%(s.classes*lanes) != 0 {
-		panic(fmt.Sprintf("kernel: internal error: %d residues in %d classes", n, s.classes))
+// check panics unless a holds vectors of each class.
+func (s *Split) check(a []uint64) {
+	if len(a) == 0 || len(a)%(s.classes*lanes) != 0 {
+		panic(fmt.Sprintf("kernel: internal error: %d residues in %d classes", len(a), s.classes))
 	}
-	return n / s.classes
-}
-
-// butterflies does a level, of as many groups as there are roots: x and y become what step makes of them and the root.
-func (s *Split) butterflies(a, roots []uint64, step func(x, y, w uint64) (uint64, uint64)) {
-	half := len(a) / (2 * len(roots))
-	for _, w := range roots {
-		x, y := a[:half], a[half:2*half]
-		for i := range x {
-			x[i], y[i] = step(x[i], y[i], w)
-		}
-		a = a[2*half:]
-	}
-}
-
-// times is y·w mod q for a root of the plain level.
-func (s *Split) times(y, w uint64) uint64 {
-	hi, lo := bits.Mul64(y, w)
-	return s.q.Reduce(hi, lo)
 }

@@ -64,10 +64,6 @@ func (p *params) wide(x poly, j int, mod *modulus) (hi, lo uint64) {
 
 // narrow sets the residues of hi·2^64 + lo, which must be below M.
 func (p *params) narrow(x poly, j int, hi, lo uint64, mod *modulus) {
-	if mod.count == 1 {
-		x[0][j] = lo
-		return
-	}
 	for i := range mod.count {
 		m := &p.limbs[i].mod
 		x[i][j] = m.Mont(m.Reduce(hi, lo))

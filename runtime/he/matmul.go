@@ -84,7 +84,7 @@ func (m MatMul) setup() (*linear, error) {
 	if err := l.lay.Check(); err != nil {
 		return nil, fmt.Errorf("%v: %w", m, err)
 	}
-	l.stack, l.classes = l.lay.Stack(), l.lay.Classes()
+	l.classes = l.lay.Classes()
 	return l, nil
 }
 
@@ -106,7 +106,6 @@ type linear struct {
 	MatMul
 	p       *params
 	lay     packing.Linear
-	stack   int // rows of W in a ciphertext
 	classes int // see [packing.Linear.Classes]
 	draw    draws
 	// narrow makes tests store too little on purpose.
@@ -115,7 +114,7 @@ type linear struct {
 
 func (m *linear) stored(b int) packing.Span {
 	if m.narrow {
-		return packing.Span{Start: 0, Len: m.stack * m.lay.Block(b).Len}
+		return packing.Span{Start: 0, Len: m.lay.Stack() * m.lay.Block(b).Len}
 	}
 	return m.lay.Stored(b)
 }
@@ -230,7 +229,7 @@ func (m *linear) accumulate(conn transport.Conn, rows *matMulRows, b int, f fact
 						f.splits[i].Forward(panels)
 					}
 					for c, x := range scalars {
-						kernel.MulAdd(acc[i].Columns(s.column(c*size), s.Len), x, panels.Columns(c*s.Len, s.Len), l.mod)
+						kernel.MulAdd(acc[i].Columns(s.base+c*size+s.Start, s.Len), x, panels.Columns(c*s.Len, s.Len), l.mod)
 					}
 					return nil
 				})

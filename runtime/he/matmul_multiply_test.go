@@ -41,7 +41,7 @@ func TestMultipliers(t *testing.T) {
 				xs[i] = z2k.Signed(v, m.Width)
 			}
 			methods := []int{l.p.n}
-			if l.stack == 1 {
+			if l.lay.Stack() == 1 {
 				methods = append(methods, 1)
 			}
 			if size := m.N & -m.N; size >= 64 {

@@ -76,10 +76,10 @@ func (m *linear) encrypt(out io.Writer, key *SecretKey, id SectionID, w []uint64
 		return err
 	}
 	for b := range m.lay.Blocks() {
-		blk, st, cts := m.lay.Block(b), m.stored(b), m.lay.Ciphertexts()
+		blk, st, cts, stack := m.lay.Block(b), m.stored(b), m.lay.Ciphertexts(), m.lay.Stack()
 		err := e.rows(out, cts, m.rowBytes(b), progress, func(dst []byte, r int, noise *prg.PRG) []byte {
 			var msg []uint64
-			for k := r * m.stack; k < min((r+1)*m.stack, m.K); k++ {
+			for k := r * stack; k < min((r+1)*stack, m.K); k++ {
 				msg = append(msg, w[k*m.N+blk.Start:][:blk.Len]...)
 			}
 			return e.row(dst, msg, b*cts+r, st.Start, st.Len, m.p.all(), m.DropStored, m.Width, noise)
@@ -206,19 +206,16 @@ func (r *matMulRows) row(b, k int) []byte {
 // A stretch is a part of an accumulated row that is expanded at a time: of the polynomial that begins in column base, so
 // many coefficients of each class, from Start on.
 type stretch struct {
-	base int
+	base, classes int
 	packing.Span
 }
-
-// column is where the coefficients of the class are that begins at coefficient at.
-func (s stretch) column(at int) int { return s.base + at + s.Start }
 
 // stretches are the stretches of a row in so many classes, and the largest number of coefficients of one.
 func (r *matMulRows) stretches(b, classes int) (all []stretch, most int) {
 	m := r.m
 	add := func(base, n, step int) {
 		for at := 0; at < n; at += step {
-			all = append(all, stretch{base, packing.Span{Start: at, Len: min(step, n-at)}})
+			all = append(all, stretch{base, classes, packing.Span{Start: at, Len: min(step, n-at)}})
 			most = max(most, classes*all[len(all)-1].Len)
 		}
 	}
@@ -257,14 +254,13 @@ func (r *matMulRows) streams(gens []rowStream, b, k0, i int) {
 func (r *matMulRows) fill(panels *kernel.Panels, b, k0, i int, s stretch, gens []rowStream) error {
 	m := r.m
 	l := &m.p.limbs[i]
-	size := m.p.n * s.Len / panels.Cols // of a class
 	if s.base == 0 {
-		return r.fillStored(panels, b, k0, i, s, size)
+		return r.fillStored(panels, b, k0, i, s)
 	}
 	for j := range panels.K {
 		var all []uint64
-		for col := 0; col < panels.Cols; col += s.Len {
-			from := col/s.Len*size + s.Start
+		for c := range s.classes {
+			col, from := c*s.Len, c*m.p.n/s.classes+s.Start
 			if panels.SetStream(j, col, s.Len, &gens[j].words, from, l.mod) {
 				continue
 			}
@@ -280,17 +276,17 @@ func (r *matMulRows) fill(panels *kernel.Panels, b, k0, i int, s stretch, gens [
 
 // fillStored is fill for the first polynomial. What is not stored of it is taken as zero: no coefficient of a response
 // that is sent depends on it.
-func (r *matMulRows) fillStored(panels *kernel.Panels, b, k0, i int, s stretch, size int) error {
+func (r *matMulRows) fillStored(panels *kernel.Panels, b, k0, i int, s stretch) error {
 	m := r.m
 	st := m.stored(b)
-	if s.Len == panels.Cols { // one class has the stored ones only
+	if s.classes == 1 { // which has the stored ones only
 		st.Start = 0
 	}
 	for j := range panels.K {
 		data := r.row(b, k0+j)
 		var row []uint64
-		for col := 0; col < panels.Cols; col += s.Len {
-			from := (col/s.Len*size + s.Start - st.Start + m.p.n) % m.p.n
+		for c := range s.classes {
+			col, from := c*s.Len, (c*m.p.n/s.classes+s.Start-st.Start+m.p.n)%m.p.n
 			if from >= st.Len {
 				panels.Clear(j, col, s.Len)
 				continue

@@ -10,14 +10,14 @@ import (
 // polynomials in Y = X^(N/classes), and in each class a number. A response takes one multiplication of each ciphertext,
 // whatever T is, beside the levels of a transform that bring ciphertexts into classes and responses back.
 func (m *linear) split(conn transport.Conn, rows *matMulRows, b int, xs []int64) (multiplier, func(), error) {
-	p, at := m.p, m.lay.At(b, m.T)
+	p, at, stack := m.p, m.lay.At(b, m.T), m.lay.Stack()
 	f := factor{rows: m.lay.Groups()}
 	for i := range p.limbs {
 		step := m.lay.Block(b).Len / (p.n / m.classes)
-		f.splits = append(f.splits, kernel.NewSplit(p.limbs[i].mod, m.classes, m.T, m.stack, step))
+		f.splits = append(f.splits, kernel.NewSplit(p.limbs[i].mod, m.classes, m.T, stack, step))
 	}
 	f.scalars = func(r0, r, limb int) []*kernel.Scalars {
-		return f.splits[limb].Scalars(xs[r0*m.stack:], m.M, min(r*m.stack, m.K-r0*m.stack), m.K)
+		return f.splits[limb].Scalars(xs[r0*stack:], m.M, min(r*stack, m.K-r0*stack), m.K)
 	}
 	acc, err := m.accumulate(conn, rows, b, f)
 	multiply := func(group packing.Span) (acc0, acc1 poly) {

@@ -9,7 +9,7 @@ import (
 // are one product, so a response takes a transform of X_c for each ciphertext, and two back, for each limb, whatever T is.
 func (m *linear) transformed(conn transport.Conn, rows *matMulRows, b int, xs []int64) (multiplier, error) {
 	p, n, st, cts := m.p, m.lay.Block(b).Len, m.stored(b), m.lay.Ciphertexts()
-	at := m.lay.At(b, m.T)
+	at, stack := m.lay.At(b, m.T), m.lay.Stack()
 	identity := make([]int64, cts*cts)
 	for r := range cts {
 		identity[r*cts+r] = 1
@@ -43,9 +43,9 @@ func (m *linear) transformed(conn transport.Conn, rows *matMulRows, b int, xs []
 			for k := range cts {
 				clear(x)
 				for t := range group.Len {
-					for s := range min(m.stack, m.K-k*m.stack) {
-						v := xs[(group.Start+t)*m.K+k*m.stack+s]
-						power := (t*m.stack - s) * n
+					for s := range min(stack, m.K-k*stack) {
+						v := xs[(group.Start+t)*m.K+k*stack+s]
+						power := (t*stack - s) * n
 						if power < 0 { // X^-power is -X^(N-power)
 							power, v = power+p.n, -v
 						}
